@@ -1,0 +1,90 @@
+// csrc/core/kernel.cpp -- names and sizes of dtypes; the check of a kernel's description
+#include "kernel.h"
+
+#include <cmath>
+
+namespace jaxkeops {
+
+namespace {
+
+bool is_float(Dtype dtype) {
+    return dtype == Dtype::float32 || dtype == Dtype::float64;
+}
+
+/// Whether `value` survives the cast to `dtype`. 2^31 and 2^63 are exact in double.
+bool holds(Dtype dtype, double value) {
+    if (is_float(dtype))
+        return true;
+    const double limit = dtype == Dtype::int32 ? 0x1p31 : 0x1p63;
+    return std::trunc(value) == value && value >= -limit && value < limit;
+}
+
+Status wrong(const std::string &what) {
+    return Status::misfit("kernel description: " + what);
+}
+
+Status check_columns(const Kernel &kernel) {
+    if (kernel.columns && kernel.column_width < 1)
+        return wrong("a columns function needs a column_width of at least 1");
+    if (!kernel.columns && (kernel.column_width || !kernel.column_inputs.empty()))
+        return wrong("column_width or column_inputs are given, but no columns function");
+    for (int64_t k : kernel.column_inputs) {
+        if (k < 0 || k >= static_cast<int64_t>(kernel.inputs.size()))
+            return wrong("column_inputs names input " + std::to_string(k) + " of " +
+                         std::to_string(kernel.inputs.size()));
+        if (kernel.inputs[k].axis == Axis::i)
+            return wrong("column_inputs names input " + std::to_string(k) +
+                         ", which has axis 'i': a column sees only 'j' and 'p'");
+    }
+    return Status::ok();
+}
+
+} // namespace
+
+int64_t size_of(Dtype dtype) {
+    return dtype == Dtype::float32 || dtype == Dtype::int32 ? 4 : 8;
+}
+
+const char *name_of(Dtype dtype) {
+    switch (dtype) {
+    case Dtype::float32:
+        return "float32";
+    case Dtype::float64:
+        return "float64";
+    case Dtype::int32:
+        return "int32";
+    case Dtype::int64:
+        return "int64";
+    }
+    return "?";
+}
+
+char name_of(Axis axis) {
+    return axis == Axis::i ? 'i' : axis == Axis::j ? 'j' : 'p';
+}
+
+Status check(const Kernel &kernel) {
+    if (!kernel.rows)
+        return wrong("the rows function is null");
+    if (!is_float(kernel.dtype))
+        return wrong("the inputs' dtype must be float32 or float64");
+    if (kernel.outputs.empty())
+        return wrong("there is no output");
+    if (kernel.row_block < 1)
+        return wrong("row_block must be at least 1");
+    if (!(kernel.pair_cost >= 0) || std::isinf(kernel.pair_cost))
+        return wrong("pair_cost must be a finite number of nanoseconds");
+    for (const Input &input : kernel.inputs)
+        if (input.width < 0)
+            return wrong("an input has a negative width");
+    for (const Output &output : kernel.outputs) {
+        if (output.width < 0)
+            return wrong("an output has a negative width");
+        if (!holds(output.dtype, output.empty))
+            return wrong("the empty value " + std::to_string(output.empty) + " is not an " +
+                         name_of(output.dtype));
+    }
+    return check_columns(kernel);
+}
+
+} // namespace jaxkeops

@@ -1,0 +1,70 @@
+// csrc/core/kernel.h -- what compiled code looks like: its C interface, and its description
+#pragma once
+
+#include "status.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace jaxkeops {
+
+/// What compiled code is given, for one batch element of M kept and N reduced rows.
+///
+/// The emitters write this layout by hand: it only changes together with them.
+struct Call {
+    int64_t M;
+    int64_t N;
+    const void *const *inputs; // per input its first row: (M, D), (N, D) or (D,), C order
+    void *const *outputs;      // per output its first row: (M, E), C order
+    void *columns;             // scratch (N, column_width) in the inputs' dtype, or null
+};
+
+/// Fills rows [begin, end) of every output. `begin` is a multiple of the kernel's `row_block`.
+using RowsFn = void (*)(const Call *, int64_t begin, int64_t end);
+
+/// Fills rows [begin, end) of the scratch. Inputs that are not `column_inputs`, and all outputs,
+/// are null. `begin` is a multiple of `kColumnBlock`.
+using ColumnsFn = void (*)(const Call *, int64_t begin, int64_t end);
+
+inline constexpr int64_t kColumnBlock = 64;
+
+enum class Axis : uint8_t { i, j, p }; // kept rows, reduced rows, parameter (no rows)
+enum class Dtype : uint8_t { float32, float64, int32, int64 };
+
+int64_t size_of(Dtype dtype);
+const char *name_of(Dtype dtype);
+char name_of(Axis axis);
+
+struct Input {
+    Axis axis;
+    int64_t width; // D; 0 for an array that only carries an extent
+};
+
+struct Output {
+    int64_t width; // E
+    Dtype dtype;
+    double empty; // the value of a reduction over no rows
+};
+
+/// Compiled code and what a caller must know to run it. Never changes once made.
+struct Kernel {
+    std::vector<Input> inputs;
+    std::vector<Output> outputs;
+    Dtype dtype = Dtype::float32; // of every input and of the scratch
+    RowsFn rows = nullptr;
+    ColumnsFn columns = nullptr; // null: no scratch
+    int64_t column_width = 0;
+    std::vector<int64_t> column_inputs; // the j and p inputs that `columns` reads
+    int64_t row_block = 1;              // rows of a register tile: chunks are multiples of it
+    double pair_cost = 0.2;             // ns per (i, j) pair on one core, roughly
+    std::shared_ptr<const void> code;   // keeps the machine code mapped; may be null
+};
+
+using KernelPtr = std::shared_ptr<const Kernel>;
+
+/// Whether a description makes sense: widths, dtypes, indices, the `empty` value of integers.
+Status check(const Kernel &kernel);
+
+} // namespace jaxkeops

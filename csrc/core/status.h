@@ -1,0 +1,37 @@
+// csrc/core/status.h -- success, or a message for the person who called us
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace jaxkeops {
+
+/// Failure as a value: an XLA handler may not throw. Success carries no text and costs no memory.
+class [[nodiscard]] Status {
+  public:
+    enum class Code : uint8_t {
+        ok,
+        misfit,    // an array does not fit the kernel: the caller's fault, `message` says how
+        no_memory, // scratch could not be had
+        failed,    // no kernel: unknown key, or its compilation failed
+    };
+
+    Status() = default;
+    static Status ok() { return {}; }
+    static Status misfit(std::string message) { return {Code::misfit, std::move(message)}; }
+    static Status no_memory(std::string message) { return {Code::no_memory, std::move(message)}; }
+    static Status failed(std::string message) { return {Code::failed, std::move(message)}; }
+
+    bool is_ok() const { return code_ == Code::ok; }
+    Code code() const { return code_; }
+    const std::string &message() const { return message_; }
+
+  private:
+    Status(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+
+    Code code_ = Code::ok;
+    std::string message_;
+};
+
+} // namespace jaxkeops

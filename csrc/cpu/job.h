@@ -1,0 +1,100 @@
+// csrc/cpu/job.h -- a problem cut into chunks that any thread may claim, at any time, or never
+#pragma once
+
+#include "problem.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+
+namespace jaxkeops {
+
+/// Items 0 .. items-1, handed out once each in groups, and counted when done.
+class Phase {
+  public:
+    /// `items` and `group` times the number of threads must fit together in int64.
+    Phase(int64_t items, int64_t group) : items_(items), group_(group), left_(items) {}
+
+    int64_t items() const { return items_; }
+    int64_t claims() const { return (items_ + group_ - 1) / group_; }
+    bool is_claimed() const { return next_.load(std::memory_order_relaxed) >= items_; }
+
+    /// The next group of items, or false if all are handed out.
+    bool claim(int64_t &begin, int64_t &end);
+
+    /// Says that `count` claimed items are done; what they wrote is seen by those who `wait`.
+    void finish(int64_t count);
+
+    /// Returns when all items are done. Only waits for items that a thread is working on, so it
+    /// must be called when all are claimed; then no thread can wait for one that never starts.
+    void wait();
+
+  private:
+    const int64_t items_;
+    const int64_t group_;
+    alignas(64) std::atomic<int64_t> next_{0};
+    alignas(64) std::atomic<int64_t> left_;
+    std::mutex mutex_;
+    std::condition_variable condition_;
+};
+
+/// How a problem is cut: chunks of one batch element, and how many of them a thread takes at once.
+struct Cut {
+    int64_t chunk = 0;  // rows of a chunk
+    int64_t chunks = 0; // per element
+    int64_t items = 0;  // chunks of all elements
+    int64_t group = 1;  // chunks per claim
+};
+
+/// The scratch of all columns, aligned for vectors.
+class Scratch {
+  public:
+    Scratch() = default;
+    Scratch(const Scratch &) = delete;
+    Scratch &operator=(const Scratch &) = delete;
+    ~Scratch();
+
+    /// Room for every scratch of `problem`; needs N > 0.
+    Status allocate(const Problem &problem);
+    void *at(int64_t scratch) const { return data_ ? data_ + scratch * stride_ : nullptr; }
+
+  private:
+    char *data_ = nullptr;
+    int64_t stride_ = 0; // bytes
+};
+
+/// One launch. Lives on the heap, shared by the caller and its helpers.
+///
+/// The caller can finish the job alone, and returns when every claimed chunk is done: a helper
+/// that starts later finds nothing to claim and touches only the job, not the problem's arrays,
+/// which may be gone. Hence no pool, however busy, can block the caller.
+class Job {
+  public:
+    /// `columns.items` is 0 if the kernel has no columns function.
+    Job(const Problem &problem, const Scratch &scratch, const Cut &columns, const Cut &rows);
+
+    /// The caller's share: returns when the problem is solved.
+    void run(Addresses &addresses);
+
+    /// A helper's share, on any thread; never throws.
+    void help() noexcept;
+
+    int64_t claims() const { return columns_.claims() + rows_.claims(); }
+
+  private:
+    void work(Addresses &addresses);
+    void fill_columns(int64_t item, Addresses &addresses) const;
+    void fill_rows(int64_t item, Addresses &addresses) const;
+
+    const Problem *problem_; // the caller's: to be touched only after a claim
+    const Scratch *scratch_; // likewise
+    const Cut column_cut_;
+    const Cut row_cut_;
+    const size_t inputs_;
+    const size_t outputs_;
+    Phase columns_;
+    Phase rows_;
+};
+
+} // namespace jaxkeops

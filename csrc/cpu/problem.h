@@ -1,0 +1,80 @@
+// csrc/cpu/problem.h -- a kernel bound to arrays: extents, broadcasting, addresses
+#pragma once
+
+#include "../core/buffer.h"
+#include "../core/kernel.h"
+#include "../core/small_array.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace jaxkeops {
+
+/// The addresses that one `Call` points to. Each thread owns one.
+struct Addresses {
+    Addresses(size_t input_count, size_t output_count)
+        : inputs(input_count), outputs(output_count) {}
+    SmallArray<const void *, 16> inputs;
+    SmallArray<void *, 4> outputs;
+};
+
+/// A kernel and the arrays of one call, checked against each other.
+///
+/// Shapes, with any number of batch axes *B: i (*B, M, D), j (*B, N, D), p (*B, D), outputs
+/// (*B, M, E). A batch extent is 1 or the common one; 1 is read again and again, never copied.
+/// M is 1 without an i input, N is 1 without a j input. Refuses, before anything runs, what would
+/// read or write outside an array. The kernel and the arrays must outlive the problem.
+class Problem {
+  public:
+    explicit Problem(const Kernel &kernel);
+
+    /// Finds B, M, N. Throws std::bad_alloc, as does `bind_outputs`.
+    Status bind_inputs(const Buffer *inputs, size_t count);
+
+    /// Checks the outputs against (*B, M, E); no output may share memory with an input.
+    Status bind_outputs(const Buffer *outputs, size_t count);
+
+    const Kernel &kernel() const { return *kernel_; }
+    int64_t M() const { return M_; }
+    int64_t N() const { return N_; }
+
+    /// How many reductions of (M, N) the batch axes hold.
+    int64_t batch_elements() const { return batch_elements_; }
+    size_t batch_rank() const { return batch_.size(); }
+    int64_t batch_extent(size_t axis) const { return batch_[axis]; }
+
+    /// Scratches that differ: batch axes on which no column input varies share one.
+    int64_t scratch_elements() const { return scratch_elements_; }
+
+    /// Addresses of batch element `element`; returns the index of its scratch.
+    int64_t locate(int64_t element, Addresses &addresses) const;
+
+    /// Addresses of the column inputs of scratch `scratch`; all others are null.
+    void locate_columns(int64_t scratch, Addresses &addresses) const;
+
+    /// Writes the value of an empty reduction everywhere.
+    void fill_outputs() const;
+
+  private:
+    Status find_extents(const Buffer *inputs);
+    Status find_strides(const Buffer *inputs);
+    void share_scratch();
+    Status check_output(size_t k, const Buffer &output) const;
+    int64_t bytes_of_input(size_t k) const { return input_bytes_[k]; }
+    int64_t bytes_of_output(size_t k) const { return batch_elements_ * output_bytes_[k]; }
+
+    const Kernel *kernel_;
+    int64_t M_ = 1;
+    int64_t N_ = 1;
+    int64_t batch_elements_ = 1;
+    int64_t scratch_elements_ = 1;
+    SmallArray<int64_t, 4> batch_;
+    SmallArray<int64_t, 4> scratch_strides_; // in scratches; 0: shared along this axis
+    SmallArray<const char *, 16> inputs_;
+    SmallArray<int64_t, 16> input_bytes_;
+    SmallArray<int64_t, 48> strides_; // in bytes, input by input; 0: broadcast
+    SmallArray<char *, 4> outputs_;
+    SmallArray<int64_t, 4> output_bytes_; // of one batch element
+};
+
+} // namespace jaxkeops

@@ -1,0 +1,167 @@
+// csrc/python/call_buffers.cpp -- the NumPy path: arrays by the buffer protocol, in a microsecond
+#include "kernel_object.h"
+
+#include "../core/small_array.h"
+
+#include <cstring>
+
+namespace nb = nanobind;
+
+namespace jaxkeops {
+
+namespace {
+
+// Py_buffer holds Py_ssize_t, a Buffer int64_t: the same bits, maybe `long` and `long long`.
+static_assert(sizeof(Py_ssize_t) == sizeof(int64_t));
+
+/// Buffers taken from Python objects, given back at the end: the arrays cannot move meanwhile.
+class Views {
+  public:
+    explicit Views(size_t most) : views_(most), buffers_(most) {}
+    Views(const Views &) = delete;
+    Views &operator=(const Views &) = delete;
+    ~Views() {
+        while (held_ > 0)
+            PyBuffer_Release(&views_[--held_]);
+    }
+
+    /// False, with Python's error set, if `object` gives no buffer of this kind.
+    bool take(PyObject *object, int flags) {
+        if (PyObject_GetBuffer(object, &views_[held_], flags) != 0)
+            return false;
+        ++held_;
+        return true;
+    }
+
+    /// Reads the buffer taken last; false if its numbers are not of dtype `wanted`.
+    bool read(Dtype wanted) {
+        const Py_buffer &view = views_[held_ - 1];
+        if (!view.format || view.format[0] == '\0' || view.format[1] != '\0' ||
+            view.itemsize != size_of(wanted) || !std::strchr(letters(wanted), view.format[0]))
+            return false;
+        buffers_[held_ - 1] = {view.buf, reinterpret_cast<const int64_t *>(view.shape), view.ndim,
+                               wanted};
+        return true;
+    }
+
+    const Buffer *buffers() const { return buffers_.data(); }
+
+  private:
+    /// Format characters of the `struct` module; the item's size tells which integer it is.
+    static const char *letters(Dtype dtype) {
+        switch (dtype) {
+        case Dtype::float32:
+            return "f";
+        case Dtype::float64:
+            return "d";
+        default:
+            return "ilq";
+        }
+    }
+
+    SmallArray<Py_buffer, 12> views_;
+    SmallArray<Buffer, 12> buffers_;
+    size_t held_ = 0;
+};
+
+constexpr int kInput = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT;
+constexpr int kOutput = kInput | PyBUF_WRITABLE;
+
+/// BufferError, ValueError, TypeError say that an object does not suit; anything else is news.
+bool clear_misfit() {
+    if (!PyErr_ExceptionMatches(PyExc_BufferError) && !PyErr_ExceptionMatches(PyExc_ValueError) &&
+        !PyErr_ExceptionMatches(PyExc_TypeError))
+        return false;
+    PyErr_Clear();
+    return true;
+}
+
+nb::object make_output(const Problem &problem, size_t k, nb::handle empty, nb::handle dtype) {
+    const size_t batch_rank = problem.batch_rank();
+    nb::object shape = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(batch_rank + 2)));
+    const auto set = [&](size_t d, int64_t extent) {
+        PyObject *const number = PyLong_FromLongLong(extent);
+        if (!number)
+            throw nb::python_error();
+        PyTuple_SetItem(shape.ptr(), static_cast<Py_ssize_t>(d), number);
+    };
+    if (!shape.is_valid())
+        throw nb::python_error();
+    for (size_t d = 0; d < batch_rank; ++d)
+        set(d, problem.batch_extent(d));
+    set(batch_rank, problem.M());
+    set(batch_rank + 1, problem.kernel().outputs[k].width);
+    return empty(shape, dtype);
+}
+
+} // namespace
+
+nb::object call_buffers(const KernelObject &self, nb::tuple args, nb::object empty,
+                        nb::tuple dtypes, nb::object out) {
+    const Kernel &kernel = *self.kernel;
+    const size_t inputs = kernel.inputs.size(), outputs = kernel.outputs.size();
+    if (nb::len(args) != inputs)
+        return nb::none();
+    Views views(inputs);
+    for (size_t k = 0; k < inputs; ++k) {
+        PyObject *const array = PyTuple_GetItem(args.ptr(), static_cast<Py_ssize_t>(k));
+        if (!views.take(array, kInput)) {
+            if (!clear_misfit())
+                throw nb::python_error();
+            return nb::none();
+        }
+        if (!views.read(kernel.dtype))
+            return nb::none();
+    }
+    Problem problem(kernel);
+    if (!problem.bind_inputs(views.buffers(), inputs).is_ok())
+        return nb::none();
+
+    const bool is_given = !out.is_none();
+    nb::object results;
+    if (is_given) {
+        if (!nb::isinstance<nb::tuple>(out) || nb::len(out) != outputs)
+            return nb::none();
+        results = out;
+    } else {
+        if (nb::len(dtypes) != outputs)
+            throw nb::value_error(("dtypes: expected one per output, " + std::to_string(outputs) +
+                                   ", got " + std::to_string(nb::len(dtypes)))
+                                      .c_str());
+        results = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(outputs)));
+        if (!results.is_valid())
+            throw nb::python_error();
+    }
+    Views writable(outputs);
+    for (size_t k = 0; k < outputs; ++k) {
+        const auto position = static_cast<Py_ssize_t>(k);
+        if (!is_given)
+            PyTuple_SetItem(
+                results.ptr(), position,
+                make_output(problem, k, empty, nb::handle(PyTuple_GetItem(dtypes.ptr(), position)))
+                    .release()
+                    .ptr());
+        if (!writable.take(PyTuple_GetItem(results.ptr(), position), kOutput)) {
+            if (!is_given || !clear_misfit())
+                throw nb::python_error();
+            return nb::none();
+        }
+        if (!writable.read(kernel.outputs[k].dtype)) {
+            if (is_given)
+                return nb::none();
+            throw nb::type_error(("output " + std::to_string(k) + ": expected an array of " +
+                                  name_of(kernel.outputs[k].dtype) +
+                                  " from empty(shape, dtypes[k]), got another dtype")
+                                     .c_str());
+        }
+    }
+    if (Status status = problem.bind_outputs(writable.buffers(), outputs); !status.is_ok()) {
+        if (is_given)
+            return nb::none();
+        throw nb::value_error(status.message().c_str());
+    }
+    launch_from_python(problem);
+    return results;
+}
+
+} // namespace jaxkeops

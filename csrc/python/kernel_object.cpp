@@ -1,0 +1,153 @@
+// csrc/python/kernel_object.cpp -- makes kernels from Python, and shows what they are
+#include "kernel_object.h"
+
+#include "../cpu/launch.h"
+#include "../cpu/thread_pool.h"
+#include "lock.h"
+
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace jaxkeops {
+
+namespace {
+
+using InputRow = std::pair<std::string, int64_t>;
+using OutputRow = std::tuple<int64_t, std::string, double>;
+
+Axis read_axis(const std::string &name) {
+    if (name == "i")
+        return Axis::i;
+    if (name == "j")
+        return Axis::j;
+    if (name == "p")
+        return Axis::p;
+    throw nb::value_error(("axis: expected 'i', 'j' or 'p', got '" + name + "'").c_str());
+}
+
+Dtype read_dtype(const std::string &name) {
+    for (Dtype dtype : {Dtype::float32, Dtype::float64, Dtype::int32, Dtype::int64})
+        if (name == name_of(dtype))
+            return dtype;
+    throw nb::value_error(
+        ("dtype: expected float32, float64, int32 or int64, got '" + name + "'").c_str());
+}
+
+/// Keeps a Python object alive from C++, to be let go on any thread.
+std::shared_ptr<const void> hold(nb::object object) {
+    if (object.is_none())
+        return nullptr;
+    return {object.release().ptr(), [](PyObject *owned) {
+                const Locked lock;
+                if (lock.is_held()) // else Python is ending, and takes it along
+                    Py_DECREF(owned);
+            }};
+}
+
+void make(KernelObject *self, const std::vector<InputRow> &inputs,
+          const std::vector<OutputRow> &outputs, const std::string &dtype, uintptr_t rows,
+          uintptr_t columns, int64_t column_width, std::vector<int64_t> column_inputs,
+          int64_t row_block, double pair_cost, nb::object code) {
+    auto kernel = std::make_shared<Kernel>();
+    for (const auto &[axis, width] : inputs)
+        kernel->inputs.push_back({read_axis(axis), width});
+    for (const auto &[width, name, empty] : outputs)
+        kernel->outputs.push_back({width, read_dtype(name), empty});
+    kernel->dtype = read_dtype(dtype);
+    kernel->rows = reinterpret_cast<RowsFn>(rows);
+    kernel->columns = reinterpret_cast<ColumnsFn>(columns);
+    kernel->column_width = column_width;
+    kernel->column_inputs = std::move(column_inputs);
+    kernel->row_block = row_block;
+    kernel->pair_cost = pair_cost;
+    if (Status status = check(*kernel); !status.is_ok())
+        throw nb::value_error(status.message().c_str());
+    kernel->code = hold(std::move(code));
+    new (self) KernelObject{std::move(kernel)};
+}
+
+nb::tuple inputs_of(const KernelObject &self) {
+    nb::list rows;
+    for (const Input &input : self.kernel->inputs)
+        rows.append(nb::make_tuple(std::string(1, name_of(input.axis)), input.width));
+    return nb::tuple(rows);
+}
+
+nb::tuple outputs_of(const KernelObject &self) {
+    nb::list rows;
+    for (const Output &output : self.kernel->outputs)
+        rows.append(nb::make_tuple(output.width, name_of(output.dtype), output.empty));
+    return nb::tuple(rows);
+}
+
+} // namespace
+
+void launch_from_python(const Problem &problem) {
+    Status status;
+    {
+        const Unlocked unlocked;
+        status = launch(problem, ThreadPool::instance());
+    }
+    if (status.is_ok())
+        return;
+    PyErr_SetString(PyExc_MemoryError, status.message().c_str());
+    throw nb::python_error();
+}
+
+void bind_kernel(nb::module_ &module) {
+    nb::class_<KernelObject>(
+        module, "Kernel",
+        "Compiled code and what a caller must know to run it. Never changes once made.\n\n"
+        "`rows` and `columns` are addresses of C functions (csrc/core/kernel.h); `code` is any\n"
+        "object that keeps them mapped, held as long as the kernel lives. `pair_cost` is in ns.\n"
+        "Raises ValueError if the description makes no sense.")
+        .def(
+            "__init__", &make, nb::kw_only(), "inputs"_a, "outputs"_a, "dtype"_a, "rows"_a,
+            "columns"_a = 0, "column_width"_a = 0, "column_inputs"_a = std::vector<int64_t>(),
+            "row_block"_a = 1, "pair_cost"_a = 0.2, "code"_a = nb::none(),
+            nb::sig(
+                "def __init__(self, *, inputs: collections.abc.Sequence[tuple[str, int]], "
+                "outputs: collections.abc.Sequence[tuple[int, str, float]], dtype: str, rows: int, "
+                "columns: int = 0, column_width: int = 0, "
+                "column_inputs: collections.abc.Sequence[int] = (), row_block: int = 1, "
+                "pair_cost: float = 0.2, code: object = None) -> None"))
+        .def("call_buffers", &call_buffers, "args"_a, "empty"_a, "dtypes"_a, "out"_a = nb::none(),
+             nb::sig("def call_buffers(self, args: tuple[typing.Any, ...], "
+                     "empty: collections.abc.Callable[[tuple[int, ...], typing.Any], typing.Any], "
+                     "dtypes: tuple[typing.Any, ...], "
+                     "out: tuple[typing.Any, ...] | None = None) -> tuple[typing.Any, ...] | None"),
+             "The outputs, made by `empty(shape, dtypes[k])` or taken from `out`; None, and\n"
+             "nothing done, if an array does not fit: not a buffer, gaps, other dtype or shape.")
+        .def("call_tensors", &call_tensors, "args"_a, "outs"_a,
+             nb::sig("def call_tensors(self, args: tuple[typing.Any, ...], "
+                     "outs: tuple[typing.Any, ...]) -> None"),
+             "Fills `outs`. All have `data_ptr()` and `shape`; that they are contiguous, on the\n"
+             "CPU and of the right dtype is the caller's to check. ValueError for a wrong shape.")
+        .def("run", &run_addresses, "inputs"_a, "outputs"_a,
+             nb::sig("def run(self, inputs: collections.abc.Sequence[tuple[int, tuple[int, ...]]], "
+                     "outputs: collections.abc.Sequence[tuple[int, tuple[int, ...]]]) -> None"),
+             "Fills `outputs`; all arrays are pairs (address, shape), contiguous, of the right\n"
+             "dtype. ValueError for a wrong shape.")
+        .def_prop_ro("inputs", &inputs_of,
+                     nb::sig("def inputs(self) -> tuple[tuple[str, int], ...]"),
+                     "(axis, width) of each input.")
+        .def_prop_ro("outputs", &outputs_of,
+                     nb::sig("def outputs(self) -> tuple[tuple[int, str, float], ...]"),
+                     "(width, dtype, value over no rows) of each output.")
+        .def_prop_ro(
+            "dtype", [](const KernelObject &self) { return name_of(self.kernel->dtype); },
+            nb::sig("def dtype(self) -> str"), "The dtype of every input.");
+}
+
+} // namespace jaxkeops

@@ -1,0 +1,111 @@
+"""
+The native runtime: kernels by key, their launch on threads, XLA's handlers.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+class Kernel:
+    """
+    Compiled code and what a caller must know to run it. Never changes once made.
+
+    `rows` and `columns` are addresses of C functions (csrc/core/kernel.h); `code` is any
+    object that keeps them mapped, held as long as the kernel lives. `pair_cost` is in ns.
+    Raises ValueError if the description makes no sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        inputs: Sequence[tuple[str, int]],
+        outputs: Sequence[tuple[int, str, float]],
+        dtype: str,
+        rows: int,
+        columns: int = 0,
+        column_width: int = 0,
+        column_inputs: Sequence[int] = (),
+        row_block: int = 1,
+        pair_cost: float = 0.2,
+        code: object = None,
+    ) -> None: ...
+    def call_buffers(
+        self,
+        args: tuple[Any, ...],
+        empty: Callable[[tuple[int, ...], Any], Any],
+        dtypes: tuple[Any, ...],
+        out: tuple[Any, ...] | None = None,
+    ) -> tuple[Any, ...] | None:
+        """
+        The outputs, made by `empty(shape, dtypes[k])` or taken from `out`; None, and
+        nothing done, if an array does not fit: not a buffer, gaps, other dtype or shape.
+        """
+
+    def call_tensors(self, args: tuple[Any, ...], outs: tuple[Any, ...]) -> None:
+        """
+        Fills `outs`. All have `data_ptr()` and `shape`; that they are contiguous, on the
+        CPU and of the right dtype is the caller's to check. ValueError for a wrong shape.
+        """
+
+    def run(
+        self,
+        inputs: Sequence[tuple[int, tuple[int, ...]]],
+        outputs: Sequence[tuple[int, tuple[int, ...]]],
+    ) -> None:
+        """
+        Fills `outputs`; all arrays are pairs (address, shape), contiguous, of the right
+        dtype. ValueError for a wrong shape.
+        """
+
+    @property
+    def inputs(self) -> tuple[tuple[str, int], ...]:
+        """(axis, width) of each input."""
+
+    @property
+    def outputs(self) -> tuple[tuple[int, str, float], ...]:
+        """(width, dtype, value over no rows) of each output."""
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of every input."""
+
+def find(key: str) -> Kernel | None:
+    """The kernel published under `key`."""
+
+def publish(key: str, kernel: Kernel) -> Kernel:
+    """
+    Enters a kernel, for ever; returns the one under `key`: the first that came.
+    """
+
+def find_or_compile(key: str, text: str) -> Kernel:
+    """
+    The kernel of `key`; if there is none, what the compile hook makes of `text`.
+
+    Threads that ask for one key at once wait for a single compilation. Raises what
+    the hook raised, RuntimeError if there is no hook.
+    """
+
+def set_compile_hook(hook: Callable[[str, str], Kernel] | None) -> None:
+    """
+    The function (key, text) -> Kernel that makes missing kernels, on any thread.
+    """
+
+def registrations() -> dict[str, dict[str, Any]]:
+    """
+    Per platform, the handlers of `jaxkeops_reduce` for jax.ffi.register_ffi_target.
+    """
+
+def types() -> dict[str, dict[str, Any]]:
+    """Per platform, the handlers' state for jax.ffi.register_ffi_type."""
+
+def ffi_api_version() -> tuple[int, int]:
+    """
+    (major, minor) of the XLA FFI that the handlers were built for: XLA must not be older.
+    """
+
+def num_threads() -> int:
+    """How many threads work on one call."""
+
+def set_num_threads(count: int) -> None:
+    """
+    From the next call on. XLA brings its own threads, which this does not change.
+    """

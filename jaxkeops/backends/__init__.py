@@ -1,0 +1,1 @@
+"""The machines that programs can be compiled for, one folder each."""

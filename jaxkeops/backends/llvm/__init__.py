@@ -1,0 +1,12 @@
+"""Machine code for this CPU, compiled by LLVM in this process."""
+
+from .build import (
+    Code as Code,
+    assembly as assembly,
+    compile_object as compile_object,
+    fingerprint as fingerprint,
+    load as load,
+    verify as verify,
+)
+from .emit import emit as emit, row_block as row_block
+from .host import host as host

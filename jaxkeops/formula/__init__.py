@@ -1,0 +1,39 @@
+"""Formulas: how they are written, what they mean, and their derivatives."""
+
+from . import ops as ops
+from .autodiff import differential as differential, gradient as gradient
+from .node import (
+    OPS as OPS,
+    Call as Call,
+    F as F,
+    Node as Node,
+    Number as Number,
+    Op as Op,
+    Var as Var,
+    as_node as as_node,
+    spread as spread,
+    topological as topological,
+    variables as variables,
+    zeros as zeros,
+)
+from .aliases import declare as declare, read as read_formulas
+from .calculus import (
+    Argument as Argument,
+    Sweep as Sweep,
+    Tangent as Tangent,
+    cotangents as cotangents,
+    tangent as tangent,
+)
+from .formula import (
+    SWAPPED as SWAPPED,
+    Formula as Formula,
+    make_formula as make_formula,
+    swap_axes as swap_axes,
+)
+from .parse import parse as parse, spelled as spelled
+from .reduction import (
+    REDUCTIONS as REDUCTIONS,
+    Reduction as Reduction,
+    Result as Result,
+)
+from .text import read as read, write as write

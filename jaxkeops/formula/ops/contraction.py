@@ -1,0 +1,266 @@
+"""Small tensor algebra. TensorDot is the one product; the others are names for cases of it.
+
+Tensors lie in the coordinates of a formula row by row: the last axis runs fastest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from ... import ir
+from ...errors import FormulaError
+from ..declare import composite, register
+from ..node import Coords, F, Node, Op
+
+Dims = tuple[int, ...]
+
+
+def _kept(dims: Dims, contracted: Dims) -> Dims:
+    return tuple(axis for axis in range(len(dims)) if axis not in contracted)
+
+
+def _destinations(count: int, permute: Dims) -> Dims:
+    return permute if permute else tuple(range(count))
+
+
+def _result_dims(dims_f: Dims, dims_g: Dims, cont_f: Dims, cont_g: Dims, permute: Dims) -> Dims:
+    sizes = [dims_f[axis] for axis in _kept(dims_f, cont_f)]
+    sizes += [dims_g[axis] for axis in _kept(dims_g, cont_g)]
+    result = [0] * len(sizes)
+    for size, destination in zip(sizes, _destinations(len(sizes), permute), strict=True):
+        result[destination] = size
+    return tuple(result)
+
+
+def _dim(
+    f: int, g: int, dims_f: Dims, dims_g: Dims, cont_f: Dims, cont_g: Dims, permute: Dims
+) -> int:
+    for word, dim, dims, cont in (("first", f, dims_f, cont_f), ("second", g, dims_g, cont_g)):
+        if prod(dims) != dim or any(size < 1 for size in dims):
+            raise FormulaError(
+                f"TensorDot sees the {word} formula as a tensor of sizes {list(dims)}, "
+                f"{prod(dims)} numbers in all, but its dimension is {dim}."
+            )
+        if len(set(cont)) != len(cont) or any(not 0 <= axis < len(dims) for axis in cont):
+            raise FormulaError(
+                f"TensorDot contracts axes {list(cont)} of the {word} tensor: they must be "
+                f"distinct, and from 0 to {len(dims) - 1}."
+            )
+    if [dims_f[axis] for axis in cont_f] != [dims_g[axis] for axis in cont_g]:
+        raise FormulaError(
+            "TensorDot pairs the axes that it contracts, so their sizes must be equal, got "
+            f"{[dims_f[axis] for axis in cont_f]} and {[dims_g[axis] for axis in cont_g]}."
+        )
+    count = len(dims_f) + len(dims_g) - 2 * len(cont_f)
+    if permute and sorted(permute) != list(range(count)):
+        raise FormulaError(
+            f"TensorDot puts the {count} axes that it keeps at the places {list(permute)}: "
+            f"each of 0 to {count - 1} is expected once."
+        )
+    return prod(_result_dims(dims_f, dims_g, cont_f, cont_g, permute))
+
+
+def _value(
+    f: np.ndarray,
+    g: np.ndarray,
+    dims_f: Dims,
+    dims_g: Dims,
+    cont_f: Dims,
+    cont_g: Dims,
+    permute: Dims = (),
+) -> np.ndarray:
+    axes_f = list(range(len(dims_f)))
+    axes_g = [len(dims_f) + axis for axis in range(len(dims_g))]
+    for a, b in zip(cont_f, cont_g, strict=True):
+        axes_g[b] = axes_f[a]
+    kept = [axes_f[a] for a in _kept(dims_f, cont_f)] + [axes_g[b] for b in _kept(dims_g, cont_g)]
+    axes = [kept[k] for k in np.argsort(_destinations(len(kept), permute))]
+    tensor = np.einsum(
+        f.reshape(*f.shape[:-1], *dims_f),
+        [..., *axes_f],
+        g.reshape(*g.shape[:-1], *dims_g),
+        [..., *axes_g],
+        [..., *axes],
+    )
+    return tensor.reshape(*tensor.shape[: tensor.ndim - len(axes)], -1)
+
+
+def _lower(
+    f: Coords,
+    g: Coords,
+    dims_f: Dims,
+    dims_g: Dims,
+    cont_f: Dims,
+    cont_g: Dims,
+    permute: Dims,
+) -> Coords:
+    kept_f, kept_g = _kept(dims_f, cont_f), _kept(dims_g, cont_g)
+    destinations = _destinations(len(kept_f) + len(kept_g), permute)
+    sizes = _result_dims(dims_f, dims_g, cont_f, cont_g, permute)
+    inner = list(product(*(range(dims_f[axis]) for axis in cont_f)))
+    result = []
+    for place in product(*map(range, sizes)):
+        at = [place[destination] for destination in destinations]
+        at_f = dict(zip(kept_f, at[: len(kept_f)], strict=True))
+        at_g = dict(zip(kept_g, at[len(kept_f) :], strict=True))
+        terms = []
+        for sums in inner:
+            at_f.update(zip(cont_f, sums, strict=True))
+            at_g.update(zip(cont_g, sums, strict=True))
+            terms.append(ir.mul(f[_offset(at_f, dims_f)], g[_offset(at_g, dims_g)]))
+        result.append(reduce(ir.add, terms))
+    return result
+
+
+def _offset(at: dict[int, int], dims: Dims) -> int:
+    offset = 0
+    for axis, size in enumerate(dims):
+        offset = offset * size + at[axis]
+    return offset
+
+
+def _vjp(
+    e: Node, f: Node, g: Node, dims_f: Dims, dims_g: Dims, cont_f: Dims, cont_g: Dims, permute: Dims
+) -> Sequence[Node | None]:
+    kept_f, kept_g = _kept(dims_f, cont_f), _kept(dims_g, cont_g)
+    dims_e = _result_dims(dims_f, dims_g, cont_f, cont_g, permute)
+    destinations = _destinations(len(dims_e), permute)
+    from_f, from_g = destinations[: len(kept_f)], destinations[len(kept_f) :]
+
+    # Where the axes of e that stay, in order, come from in f (or in g) is where they go back.
+    axis_of = dict(zip(from_f, kept_f, strict=True))
+    to_f = [axis_of[axis] for axis in sorted(from_f)]
+    to_f += [cont_f[cont_g.index(axis)] for axis in sorted(cont_g)]
+    axis_of = dict(zip(from_g, kept_g, strict=True))
+    to_g = [cont_g[cont_f.index(axis)] for axis in sorted(cont_f)]
+    to_g += [axis_of[axis] for axis in sorted(from_g)]
+    return (
+        F.TensorDot(e, g, dims_e, dims_g, from_g, kept_g, tuple(to_f)),
+        F.TensorDot(f, e, dims_f, dims_e, kept_f, from_f, tuple(to_g)),
+    )
+
+
+def _jvp(tangents: Sequence[Node | None], f: Node, g: Node, *params: Dims) -> Node | None:
+    df, dg = tangents
+    terms = [] if df is None else [F.TensorDot(df, g, *params)]
+    terms += [] if dg is None else [F.TensorDot(f, dg, *params)]
+    return reduce(F.Add, terms) if terms else None
+
+
+register(
+    Op(
+        name="TensorDot",
+        doc="f and g, as tensors of sizes dimsf and dimsg, contracted along the axes in contf and "
+        "contg; kept axis m becomes axis permute[m] of the result.",
+        arity=2,
+        value=_value,
+        domain=(-2, 2),
+        samples=(
+            ((6, 6), ((2, 3), (3, 2), (1,), (0,), (1, 0))),
+            ((12, 6), ((2, 3, 2), (3, 2), (1,), (0,), (2, 0, 1))),
+            ((12, 6), ((2, 3, 2), (3, 2), (1, 2), (0, 1), ())),
+            ((12, 6), ((2, 2, 3), (3, 2), (2, 0), (0, 1), ())),
+            ((2, 3), ((2,), (3,), (), (), (1, 0))),
+            ((6, 6), ((2, 3), (3, 2), (0, 1), (1, 0), ())),
+            ((1, 1), ((), (), (), (), ())),
+        ),
+        dim=_dim,
+        vjp=_vjp,
+        jvp=_jvp,
+        lower=_lower,
+        optional_params=((),),
+    )
+)
+
+
+def _rows(name: str, matrix: Node, vector: Node) -> int:
+    if matrix.dim % vector.dim:
+        raise FormulaError(
+            f"{name}: a matrix of {matrix.dim} numbers does not act on a vector of {vector.dim}; "
+            f"{matrix.dim} must be a multiple of {vector.dim}."
+        )
+    return matrix.dim // vector.dim
+
+
+def _matvec(a: Node, b: Node) -> Node:
+    return F.TensorDot(a, b, (_rows("MatVecMult(A, b)", a, b), b.dim), (b.dim,), (1,), (0,))
+
+
+composite(
+    "MatVecMult",
+    "The matrix A, in rows, times the vector b: out[i] = sum of A[i, k] b[k].",
+    arity=2,
+    expand=_matvec,
+    value=lambda a, b: np.einsum(
+        "...ik,...k->...i", a.reshape(*a.shape[:-1], -1, b.shape[-1]), b
+    ),
+    domain=(-2, 2),
+    samples=(((6, 3), ()), ((3, 3), ()), ((3, 1), ()), ((1, 1), ())),
+)
+
+
+def _vecmat(b: Node, a: Node) -> Node:
+    return F.TensorDot(b, a, (b.dim,), (b.dim, _rows("VecMatMult(b, A)", a, b)), (0,), (0,))
+
+
+composite(
+    "VecMatMult",
+    "The vector b times the matrix A, in rows: out[i] = sum of b[k] A[k, i].",
+    arity=2,
+    expand=_vecmat,
+    value=lambda b, a: np.einsum(
+        "...k,...ki->...i", b, a.reshape(*a.shape[:-1], b.shape[-1], -1)
+    ),
+    domain=(-2, 2),
+    samples=(((3, 6), ()), ((3, 3), ()), ((1, 3), ()), ((1, 1), ())),
+)
+
+composite(
+    "TensorProd",
+    "All products of a coordinate of f and one of g: out[k g.dim + l] = f[k] g[l].",
+    arity=2,
+    expand=lambda f, g: F.TensorDot(f, g, (f.dim,), (g.dim,), (), ()),
+    value=lambda f, g: np.einsum("...k,...l->...kl", f, g).reshape(
+        *np.broadcast_shapes(f.shape[:-1], g.shape[:-1]), -1
+    ),
+    domain=(-2, 2),
+    samples=(((2, 3), ()), ((1, 1), ())),
+)
+
+
+def _kron(f: Node, g: Node, dims_f: Dims, dims_g: Dims) -> Node:
+    n = len(dims_f)
+    if len(dims_g) != n:
+        raise FormulaError(
+            f"Kron takes two tensors of as many axes, got sizes {list(dims_f)} and {list(dims_g)}."
+        )
+    interleaved = (*range(0, 2 * n, 2), *range(1, 2 * n, 2))
+    return F.TensorDot(f, g, dims_f, dims_g, (), (), interleaved)
+
+
+def _kron_value(f: np.ndarray, g: np.ndarray, dims_f: Dims, dims_g: Dims) -> np.ndarray:
+    n = len(dims_f)
+    a = f.reshape(*f.shape[:-1], *(size for d in dims_f for size in (d, 1)))
+    b = g.reshape(*g.shape[:-1], *(size for d in dims_g for size in (1, d)))
+    tensor = a * b
+    return tensor.reshape(*tensor.shape[: tensor.ndim - 2 * n], -1)
+
+
+composite(
+    "Kron",
+    "The Kronecker product of f and g, as tensors of sizes dimsf and dimsg.",
+    arity=2,
+    expand=_kron,
+    value=_kron_value,
+    domain=(-2, 2),
+    samples=(
+        ((6, 4), ((2, 3), (2, 2))),
+        ((2, 3), ((2,), (3,))),
+        ((4, 6), ((2, 1, 2), (1, 3, 2))),
+    ),
+)

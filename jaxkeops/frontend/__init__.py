@@ -1,0 +1,1 @@
+"""What the three doors share: options, checks and shapes; it imports no array library."""

@@ -1,0 +1,223 @@
+"""A reduction of a formula as users call it: what all doors share, options and checks."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..compiler import Stages, stages
+from ..dtypes import FLOATS
+from ..errors import ArgumentError, ArgumentTypeError, FormulaError, NoBackendError
+from ..formula import (
+    SWAPPED,
+    Formula,
+    declare,
+    make_formula,
+    read_formulas,
+    spelled,
+    swap_axes,
+)
+from ..ir import Input
+
+BACKENDS = (
+    "auto",
+    "CPU",
+    "GPU",
+    "GPU_1D",
+    "GPU_1D_device",
+    "GPU_1D_host",
+    "GPU_2D",
+    "GPU_2D_device",
+    "GPU_2D_host",
+)
+SUM_SCHEMES = ("auto", "direct_sum", "block_sum", "kahan_scheme")
+ACCUMULATORS = ("auto", "float16", "float32", "float64")
+SUMS = ("Sum", "LogSumExp")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A formula in normal form, and what its user calls the arrays.
+
+    names: one for each array, in the order of the call, for messages.
+    """
+
+    formula: Formula
+    names: tuple[str, ...]
+
+
+def declare_formula(
+    formula: str, aliases: Sequence[str], reduction_op: str, axis: int
+) -> Declared:
+    """Reads a formula with its aliases.
+
+    Raises a `FormulaError`, with the formula and a caret, for what cannot be read, and
+    `ArgumentError` for an axis that is not 0 or 1.
+    """
+    if axis not in (0, 1) or isinstance(axis, bool):
+        raise ArgumentError(
+            "axis must be 0 (reduce over i, rows indexed by j) or 1 (reduce over j, rows "
+            f"indexed by i), got {axis!r}."
+        )
+    if not isinstance(formula, str):
+        raise ArgumentTypeError(f"formula must be a string, got {type(formula).__name__}.")
+    (node,), variables = read_formulas([formula], aliases)
+    inputs = [Input(var.axis, var.dim) for var in variables]
+    if axis == 0:
+        node = swap_axes(node)
+        inputs = [Input(SWAPPED[given.axis], given.dim) for given in inputs]
+    try:
+        made = make_formula(reduction_op, node, inputs)
+    except FormulaError as error:
+        if error.located:
+            raise
+        raise type(error)(f"{error}\n    {formula}") from None
+    names = {var.slot: name for name, var in declare(aliases).names.items()}
+    return Declared(made, tuple(names.get(var.slot, spelled(var)) for var in variables))
+
+
+class GenredBase(ABC):
+    """The constructor, the attributes and the checks that the three doors have in common."""
+
+    def __init__(
+        self,
+        formula: str,
+        aliases: Sequence[str],
+        reduction_op: str = "Sum",
+        axis: int = 0,
+        dtype: Any = None,
+        opt_arg: int | None = None,
+        formula2: str | None = None,
+        cuda_type: Any = None,
+        dtype_acc: str = "auto",
+        use_double_acc: bool = False,
+        sum_scheme: str = "auto",
+        enable_chunks: bool = True,
+        rec_multVar_highdim: bool | int | None = False,
+        use_fast_math: bool = True,
+    ) -> None:
+        self._given = (
+            formula,
+            aliases if isinstance(aliases, str) else tuple(aliases),
+            reduction_op,
+            axis,
+            dtype,
+            opt_arg,
+            formula2,
+            cuda_type,
+            dtype_acc,
+            use_double_acc,
+            sum_scheme,
+            enable_chunks,
+            rec_multVar_highdim,
+            use_fast_math,
+        )
+        declared = declare_formula(formula, aliases, reduction_op, axis)
+        name = declared.formula.reduction.name
+        _check_options(name, opt_arg, formula2, dtype_acc, use_double_acc, sum_scheme)
+        self._formula = declared.formula
+        self._names = declared.names
+        self._ready: dict[Any, Any] = {}  # what a door keeps for calls to come, by dtype
+        self.formula = f"{reduction_op}_Reduction({formula},{1 - axis})"
+        self.aliases = list(aliases)
+        self.nargs = len(declared.names)
+        self.reduction_op = reduction_op
+        self.axis = axis
+        self.opt_arg = opt_arg
+        self.optional_flags = {
+            "dtype_acc": "float64" if use_double_acc else dtype_acc,
+            "sum_scheme": sum_scheme,
+            "use_fast_math": int(use_fast_math),
+            "enable_chunks": int(enable_chunks),
+            "multVar_highdim": int(bool(rec_multVar_highdim)),
+        }
+
+    @abstractmethod
+    def __call__(
+        self,
+        *args: Any,
+        backend: str = "auto",
+        device_id: int = -1,
+        ranges: Sequence[Any] | None = None,
+        out: Any = None,
+    ) -> Any:
+        """The reduction of the formula over the rows of `args`."""
+
+    def stages(self, dtype: str = "float32") -> Stages:
+        """What this formula becomes for data of `dtype`: formula, program, LLVM, assembly."""
+        if dtype not in FLOATS:
+            raise ArgumentError(f"dtype must be one of {', '.join(FLOATS)}, got {dtype!r}.")
+        return stages(self._formula, dtype)
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return type(self), self._given
+
+    def __repr__(self) -> str:
+        return f"Genred({self.formula!r}, {self.aliases!r})"
+
+
+def check_call(count: int, names: Sequence[str], backend: str, ranges: Any) -> None:
+    """Raises `ArgumentError` for a wrong number of arrays or an unknown option of a call."""
+    if count != len(names):
+        raise ArgumentError(
+            f"The formula takes {len(names)} arrays ({', '.join(names)}), got {count}."
+        )
+    if backend not in BACKENDS:
+        raise ArgumentError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}.")
+    if backend.startswith("GPU"):
+        raise NoBackendError(
+            f"backend={backend!r} asks for a CUDA GPU, and this build of jaxkeops computes on "
+            "CPUs. Use backend='auto' or 'CPU'."
+        )
+    if ranges is not None:
+        raise ArgumentError(
+            "ranges (block-sparse reductions) are not available. Call without ranges to reduce "
+            "over all pairs."
+        )
+
+
+def common_dtype(dtypes: Sequence[str], names: Sequence[str]) -> str:
+    """The one dtype of all arrays, by name. Raises `ArgumentError` if there is not one."""
+    for name, dtype in zip(names, dtypes, strict=True):
+        if dtype not in FLOATS:
+            raise ArgumentError(
+                f"{name} has dtype {dtype}; expected {' or '.join(FLOATS)}. Convert it first."
+            )
+        if dtype != dtypes[0]:
+            raise ArgumentError(
+                f"All arrays must have one dtype: {names[0]} has {dtypes[0]}, {name} has {dtype}. "
+                "Convert one of them."
+            )
+    return dtypes[0]
+
+
+def _check_options(
+    reduction: str,
+    opt_arg: int | None,
+    formula2: str | None,
+    dtype_acc: str,
+    use_double_acc: bool,
+    sum_scheme: str,
+) -> None:
+    if opt_arg:
+        raise ArgumentTypeError(f"The reduction {reduction} takes no opt_arg, got {opt_arg!r}.")
+    if formula2:
+        raise ArgumentTypeError(f"The reduction {reduction} takes no formula2, got {formula2!r}.")
+    if dtype_acc not in ACCUMULATORS:
+        raise ArgumentError(
+            f"dtype_acc must be one of {', '.join(ACCUMULATORS)}, got {dtype_acc!r}."
+        )
+    if dtype_acc != "auto" and use_double_acc:
+        raise ArgumentError("Give dtype_acc or use_double_acc=True, not both.")
+    if sum_scheme not in SUM_SCHEMES:
+        raise ArgumentError(
+            f"sum_scheme must be one of {', '.join(SUM_SCHEMES)}, got {sum_scheme!r}."
+        )
+    accuracy = dtype_acc != "auto" or use_double_acc or sum_scheme in ("block_sum", "kahan_scheme")
+    if accuracy and reduction not in SUMS:
+        raise ArgumentError(
+            f"dtype_acc, use_double_acc and sum_scheme are about sums; the reduction {reduction} "
+            "does not sum. Leave them out."
+        )

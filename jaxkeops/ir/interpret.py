@@ -1,0 +1,89 @@
+"""Runs a program with NumPy in float64: slow, simple, and the judge of every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .program import Extremum, Program, ShiftedExp, Total, roots
+from .scalar import Apply, Column, Const, Index, Load, Scalar, State, topological
+
+Array = np.ndarray
+
+
+def interpret(program: Program, arrays: Sequence[Array], M: int, N: int) -> list[Array]:
+    """arrays[s] has shape (rows, dim), or (dim,) for a parameter -> outputs of shape (M, E)."""
+    if N == 0:
+        return [
+            np.full((M, len(output.values)), output.empty, output.dtype)
+            for output in program.outputs
+        ]
+    known = {leaf: _load(program, arrays, leaf) for leaf in _loads(program)}
+    with np.errstate(all="ignore"):
+        columns = _evaluate(program.columns, known)
+        for leaf in topological(roots(program.accumulator)):
+            if isinstance(leaf, Column):
+                known[leaf] = columns[leaf.k]
+        taken = [
+            np.broadcast_to(value, (M, N))
+            for value in _evaluate(roots(program.accumulator), known)
+        ]
+        states, indices = _accumulate(program, taken)
+        results = []
+        for output in program.outputs:
+            for leaf in topological(output.values):
+                if isinstance(leaf, State):
+                    known[leaf] = states[leaf.k][:, None]
+                elif isinstance(leaf, Index):
+                    known[leaf] = indices[leaf.k][:, None]
+            values = [
+                np.broadcast_to(value, (M, 1)) for value in _evaluate(output.values, known)
+            ]
+            results.append(np.concatenate(values, 1).astype(output.dtype))
+    return results
+
+
+def _loads(program: Program) -> list[Load]:
+    ends = [value for output in program.outputs for value in output.values]
+    everything = topological([*program.columns, *roots(program.accumulator), *ends])
+    return [leaf for leaf in everything if isinstance(leaf, Load)]
+
+
+def _load(program: Program, arrays: Sequence[Array], leaf: Load) -> Array:
+    column = np.asarray(arrays[leaf.slot], np.float64)[..., leaf.k]
+    axis = program.inputs[leaf.slot].axis
+    return {"i": column[..., None], "j": column[None, ...], "p": column}[axis]
+
+
+def _evaluate(ends: Sequence[Scalar], known: dict[Scalar, Array]) -> list[Array]:
+    values = dict(known)
+    for scalar in topological(ends):
+        match scalar:
+            case Const(value=value):
+                values[scalar] = np.float64(value)
+            case Apply(instr=instr, operands=operands):
+                values[scalar] = instr.evaluate(*(values[o] for o in operands))
+            case _:
+                assert scalar in values, scalar
+    return [values[end] for end in ends]
+
+
+def _accumulate(program: Program, taken: list[Array]) -> tuple[list[Array], list[Array]]:
+    match program.accumulator:
+        case Total():
+            return [value.sum(1) for value in taken], []
+        case ShiftedExp():
+            exponent, *weights = taken
+            top = np.clip(np.nan_to_num(exponent.max(1), nan=0.0), -1e300, 1e300)
+            powers = np.exp2(exponent - top[:, None])
+            return [top, *((powers * weight).sum(1) for weight in weights)], []
+        case Extremum(sense=sense):
+            start = np.inf if sense == "min" else -np.inf
+            known = [np.where(np.isnan(value), start, value) for value in taken]
+            least = [value.min(1) if sense == "min" else value.max(1) for value in known]
+            first = [value.argmin(1) if sense == "min" else value.argmax(1) for value in known]
+            index = [
+                np.where(best == start, 0, k) for best, k in zip(least, first, strict=True)
+            ]
+            return least, index

@@ -1,0 +1,27 @@
+"""What a schedule may ask of a CPU: lanes, registers, and which instructions it has."""
+
+from dataclasses import dataclass
+
+ITEM_BYTES = {"float32": 4, "float64": 8}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One CPU as the compiler sees it: where code is sent, and what it may use there.
+
+    `name`, `triple` and `features` are LLVM's; `features` is empty when the name says it all.
+    `fma` also promises rounding instructions (SSE4.1 on x86), which every CPU with FMA has.
+    `scalef` promises the AVX-512 F, DQ, BW and VL instructions.
+    """
+
+    name: str
+    triple: str
+    features: str = ""
+    vector_bytes: int = 16
+    registers: int = 16
+    fma: bool = False
+    scalef: bool = False
+
+    def lanes(self, dtype: str) -> int:
+        """How many values of `dtype` ("float32" or "float64") fill one vector register."""
+        return self.vector_bytes // ITEM_BYTES[dtype]

@@ -1,0 +1,102 @@
+"""The program: what a backend is given, and all that it is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .scalar import Scalar
+
+
+@dataclass(frozen=True)
+class Input:
+    """An array of rows of `dim` numbers; `axis` says which loop walks it.
+
+    "i": the kept rows; "j": the reduced ones; "p": a parameter, one row for all pairs.
+    A dim of 0 carries an extent and no data.
+    """
+
+    axis: str
+    dim: int
+
+
+@dataclass(frozen=True)
+class Output:
+    """Columns of a result, one expression each, at row rate.
+
+    dtype: a float dtype, or an integer one if the values are `Index` leaves.
+    empty: what fills it where there is no column to reduce.
+    """
+
+    values: tuple[Scalar, ...]
+    dtype: str
+    empty: float
+
+
+@dataclass(frozen=True)
+class Total:
+    """State k: the sum over columns of values[k]."""
+
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True)
+class ShiftedExp:
+    """A sum of exponentials that cannot overflow, kept as a reference and scaled sums.
+
+    State 0: a reference m, within a few units of the greatest `exponent`.
+    State 1 + k: the sum over columns of 2 ** (exponent - m) * weights[k].
+    """
+
+    exponent: Scalar  # in units of log 2
+    weights: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True)
+class Extremum:
+    """State k: the least or greatest of values[k]; Index k: the first column that has it.
+
+    A value that is not strictly better than the best is passed over: so is NaN.
+    Where none is better than the start, +inf or -inf, that is State k, and Index k is 0.
+    """
+
+    values: tuple[Scalar, ...]
+    sense: str  # "min" or "max"
+
+
+Accumulator = Total | ShiftedExp | Extremum
+
+
+def roots(accumulator: Accumulator) -> tuple[Scalar, ...]:
+    """The expressions that the accumulator takes in at each pair."""
+    match accumulator:
+        case Total(values) | Extremum(values, _):
+            return values
+        case ShiftedExp(exponent, weights):
+            return (exponent, *weights)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How loops are cut, as data. A backend reads it, and decides nothing.
+
+    row_vectors:  registers of rows that one pass over the columns serves.
+    tile:         columns that are summed in the dtype of the data before the total takes them.
+    """
+
+    row_vectors: int
+    tile: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """For each row: the accumulator takes in every column, then the outputs are written.
+
+    columns: values computed once for each column, before the rows; leaves `Column(k)` read them.
+    """
+
+    dtype: str
+    inputs: tuple[Input, ...]
+    columns: tuple[Scalar, ...]
+    accumulator: Accumulator
+    outputs: tuple[Output, ...]
+    schedule: Schedule

@@ -1,0 +1,114 @@
+"""The one primitive: what a reduction takes and gives, as JAX sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+
+import jax
+from jax.extend.core import Primitive
+from jax.interpreters import xla
+from jax.sharding import NamedSharding, PartitionSpec
+
+from ..dtypes import FLOATS
+from ..errors import ArgumentError
+from ..formula import Formula
+
+Shape = tuple[int, ...]
+
+reduce_p = Primitive("jaxkeops_reduce")
+reduce_p.multiple_results = True
+reduce_p.def_impl(partial(xla.apply_primitive, reduce_p))
+
+
+def reduce(formula: Formula, index_dtype: str, operands: Sequence[jax.Array]) -> list[jax.Array]:
+    """All results of `formula`, in its order: (*batch, M, width) each. Every rule binds here.
+
+    operands: (*batch, M, D), (*batch, N, D) or (*batch, D), one for each input of the formula, of
+    one dtype, all with the same number of batch axes; an extent of 1 is repeated, never copied.
+    index_dtype: of results that are row numbers, "int32" or "int64".
+    Raises `ArgumentError` for operands that do not fit.
+    """
+    return reduce_p.bind(*_alike(operands), formula=formula, index_dtype=index_dtype)
+
+
+def extents(formula: Formula, shapes: Sequence[Shape]) -> tuple[Shape, int, int]:
+    """The batch shape, M and N of operands of these shapes. Raises `ArgumentError`."""
+    if len(shapes) != len(formula.inputs):
+        raise ArgumentError(
+            f"The formula takes {len(formula.inputs)} operands, got {len(shapes)}:\n{formula}"
+        )
+    batches = []
+    rows = {"i": [], "j": []}
+    for given, shape in zip(formula.inputs, shapes, strict=True):
+        core = 1 if given.axis == "p" else 2
+        if len(shape) < core or shape[-1] != given.dim:
+            raise _misfit(formula, shapes)
+        batches.append(shape[: len(shape) - core])
+        if given.axis != "p":
+            rows[given.axis].append(shape[-2])
+    if any(len(a) != len(b) for a, b in pairwise(batches)):
+        raise _misfit(formula, shapes)
+    if any(a != b for counts in rows.values() for a, b in pairwise(counts)):
+        raise _misfit(formula, shapes)
+    batch = []
+    for along in zip(*batches, strict=True):
+        extent = next((each for each in along if each != 1), 1)
+        if any(each not in (1, extent) for each in along):
+            raise _misfit(formula, shapes)
+        batch.append(extent)
+    return tuple(batch), next(iter(rows["i"]), 1), next(iter(rows["j"]), 1)
+
+
+@reduce_p.def_abstract_eval
+def _results(
+    *avals: jax.core.ShapedArray, formula: Formula, index_dtype: str
+) -> list[jax.core.ShapedArray]:
+    batch, M, _ = extents(formula, [aval.shape for aval in avals])
+    dtypes = {aval.dtype.name for aval in avals}
+    if len(dtypes) != 1 or not dtypes <= FLOATS.keys():
+        raise ArgumentError(
+            f"The operands of a formula must be all float32 or all float64, got "
+            f"{', '.join(aval.dtype.name for aval in avals)}."
+        )
+    return [
+        _aval(
+            avals[0],
+            (*batch, M, len(result.values)),
+            avals[0].dtype if result.kind == "float" else jax.numpy.dtype(index_dtype),
+        )
+        for result in formula.reduction.results(formula.node.dim)
+    ]
+
+
+def _aval(like: jax.core.ShapedArray, shape: Shape, dtype: jax.typing.DTypeLike):
+    """An array that varies over the same manual mesh axes as `like`."""
+    mesh = like.sharding.mesh
+    if mesh.empty:
+        return jax.core.ShapedArray(shape, dtype)
+    sharding = NamedSharding(mesh, PartitionSpec(*(None for _ in shape)))
+    return like.update(shape=shape, dtype=dtype, weak_type=False, sharding=sharding)
+
+
+def _alike(operands: Sequence[jax.Array]) -> list[jax.Array]:
+    """The operands, all varying over the same manual axes, as inside `jax.shard_map` they must.
+
+    The transpose of the cast is the sum over those axes: gradients of what does not vary need it.
+    """
+    varying = [jax.typeof(operand).manual_axis_type.varying for operand in operands]
+    union = frozenset().union(*varying)
+    return [
+        operand
+        if axes == union
+        else jax.lax.pcast(operand, tuple(sorted(union - axes, key=str)), to="varying")
+        for operand, axes in zip(operands, varying, strict=True)
+    ]
+
+
+def _misfit(formula: Formula, shapes: Sequence[Shape]) -> ArgumentError:
+    return ArgumentError(
+        f"Operands of shapes {', '.join(map(str, shapes))} do not fit the formula. Each takes "
+        f"(*batch, rows, dim), or (*batch, dim) on axis p, with as many batch axes as the others:\n"
+        f"{formula}"
+    )

@@ -1,0 +1,5 @@
+"""Reductions of formulas over NumPy arrays: a drop-in replacement of `pykeops.numpy`."""
+
+from .genred import Genred as Genred
+
+__all__ = ["Genred"]

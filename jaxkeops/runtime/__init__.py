@@ -1,0 +1,1 @@
+"""Runs compiled kernels and keeps compiled code; knows no formula and no program."""

@@ -1,0 +1,57 @@
+"""The door to the C++ runtime: the only import of `_native`."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+try:
+    from .. import _native
+except ImportError as error:
+    raise ImportError(
+        "jaxkeops needs its extension module jaxkeops._native, which could not be loaded "
+        f"({error}). Install jaxkeops for this Python with `pip install jaxkeops`; in a checkout, "
+        "`pip install -e .` builds it (a C++17 compiler is needed)."
+    ) from error
+
+Kernel = _native.Kernel
+find = _native.find
+publish = _native.publish
+find_or_compile = _native.find_or_compile
+set_compile_hook = _native.set_compile_hook
+registrations = _native.registrations
+types = _native.types
+ffi_api_version = _native.ffi_api_version
+num_threads = _native.num_threads
+set_num_threads = _native.set_num_threads
+
+__all__ = [
+    "Kernel",
+    "ffi_api_version",
+    "find",
+    "find_or_compile",
+    "num_threads",
+    "publish",
+    "registrations",
+    "set_compile_hook",
+    "set_num_threads",
+    "types",
+]
+
+
+def _read_num_threads(text: str | None) -> None:
+    """Applies JAXKEOPS_NUM_THREADS; a value that is no count is reported, and not used."""
+    if not text:
+        return
+    try:
+        set_num_threads(int(text))
+    except (ValueError, TypeError):
+        warnings.warn(
+            f"JAXKEOPS_NUM_THREADS: expected a whole number from 1 to 4096, got {text!r}; "
+            f"using {num_threads()} threads instead. Correct or unset the variable.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+_read_num_threads(os.environ.get("JAXKEOPS_NUM_THREADS"))

@@ -1,0 +1,4 @@
+"""Turns a formula into a program for a machine."""
+
+from .choose import choose_schedule as choose_schedule, nanoseconds_per_pair as nanoseconds_per_pair
+from .lower import lower as lower

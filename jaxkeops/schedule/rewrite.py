@@ -1,0 +1,272 @@
+"""Rewrites of scalar expressions that move work out of the loop over pairs.
+
+Each changes results by roundings only. Expressions are rebuilt operands first, so a rule sees
+operands that are already in their final form; equal expressions become one object.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from .. import ir
+from ..ir import PAIR, Apply, Column, Const, Index, Load, Scalar, State
+
+_LOG2_E = 1 / math.log(2)
+
+
+class Rewriter:
+    """Builds expressions in their cheapest form, equal ones only once.
+
+    A rule is a method called after the instruction; it gives the better expression, or None.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], Scalar] = {}
+
+    def rewrite(self, roots: Sequence[Scalar]) -> tuple[Scalar, ...]:
+        """`roots`, each rebuilt by the rules."""
+        new: dict[Scalar, Scalar] = {}
+        for scalar in ir.topological(roots):
+            if isinstance(scalar, Apply):
+                new[scalar] = self.apply(
+                    scalar.instr.name, *(new[operand] for operand in scalar.operands)
+                )
+            else:
+                new[scalar] = self._leaf(scalar)
+        return tuple(new[root] for root in roots)
+
+    def apply(self, name: str, *operands: Scalar) -> Scalar:
+        """Instruction `name` of operands that this rewriter made."""
+        if all(isinstance(operand, Const) for operand in operands):
+            return self.const(_evaluate(name, operands))
+        rule = getattr(self, f"_{name}", None)
+        better = rule(*operands) if rule is not None else None
+        if better is not None:
+            return better
+        if name in ("add", "mul"):
+            swapped = self._known.get((name, operands[1], operands[0]))
+            if swapped is not None:
+                return swapped
+        return self._same((name, *operands), lambda: ir.INSTRS[name](*operands))
+
+    def const(self, value: float) -> Scalar:
+        """The one constant of this value; -0.0 is not 0.0."""
+        key = ("const", value, math.copysign(1.0, value))
+        return self._same(key, lambda: ir.const(value))
+
+    def _leaf(self, leaf: Scalar) -> Scalar:
+        match leaf:
+            case Const(value=value):
+                return self.const(value)
+            case Load(slot=slot, k=k):
+                return self._same(("load", slot, k), lambda: leaf)
+            case State(k=k) | Index(k=k) | Column(k=k):
+                return self._same((type(leaf).__name__, k), lambda: leaf)
+        raise AssertionError(leaf)
+
+    def _same(self, key, make):  # type: ignore[no-untyped-def]
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = make()
+        return found
+
+    # Rules. `low` is an operand that changes less often than a pair: its work leaves the loop.
+
+    def _add(self, a: Scalar, b: Scalar) -> Scalar | None:
+        if _is(a, 0.0):
+            return b
+        if _is(b, 0.0):
+            return a
+        if _named(b, "neg"):
+            return self.apply("sub", a, b.operands[0])
+        if _named(a, "neg"):
+            return self.apply("sub", b, a.operands[0])
+        return None
+
+    def _sub(self, a: Scalar, b: Scalar) -> Scalar | None:
+        if _is(b, 0.0):
+            return a
+        if _is(a, 0.0):
+            return self.apply("neg", b)
+        if _named(b, "neg"):
+            return self.apply("add", a, b.operands[0])
+        return None
+
+    def _neg(self, a: Scalar) -> Scalar | None:
+        if _named(a, "neg"):
+            return a.operands[0]
+        if _named(a, "sub"):
+            return self.apply("sub", a.operands[1], a.operands[0])
+        product = _product_with_low(a)
+        if product is not None:
+            pair, low = product
+            return self.apply("mul", pair, self.apply("neg", low))
+        return None
+
+    def _mul(self, a: Scalar, b: Scalar) -> Scalar | None:
+        for x, y in ((a, b), (b, a)):
+            if _is(x, 0.0):
+                return x
+            if _is(x, 1.0):
+                return y
+            if _is(x, -1.0):
+                return self.apply("neg", y)
+            if _named(x, "neg") and (x.rate == PAIR or y.rate != PAIR):
+                return self.apply("neg", self.apply("mul", x.operands[0], y))
+        for x, low in ((a, b), (b, a)):
+            product = _product_with_low(x)
+            if product is not None and product[1].rate | low.rate != PAIR:
+                return self.apply("mul", product[0], self.apply("mul", product[1], low))
+        if isinstance(b, Const) and not isinstance(a, Const):
+            return self.apply("mul", b, a)
+        return None
+
+    def _div(self, a: Scalar, b: Scalar) -> Scalar | None:
+        if _is(b, 1.0):
+            return a
+        # One division a row, column or parameter set instead of one a pair; the reciprocal of
+        # a subnormal denominator overflows, which the division of a small numerator would not.
+        if a.rate == PAIR and b.rate != PAIR and not isinstance(b, Const):
+            return self.apply("mul", a, self.apply("div", self.const(1.0), b))
+        if isinstance(b, Const) and math.frexp(b.value)[0] in (0.5, -0.5):
+            return self.apply("mul", a, self.const(1.0 / b.value))
+        return None
+
+    def _exp(self, a: Scalar) -> Scalar | None:
+        """exp(x c) = 2 ** (x (c log2 e)): the inner product is then outside of the loop."""
+        if a.rate != PAIR:
+            return None
+        if _named(a, "neg"):
+            return self.apply("exp2", self.apply("mul", a.operands[0], self.const(-_LOG2_E)))
+        product = _product_with_low(a)
+        if product is not None:
+            pair, low = product
+            scaled = self.apply("mul", low, self.const(_LOG2_E))
+            return self.apply("exp2", self.apply("mul", pair, scaled))
+        return None
+
+    def _select_lt(self, a: Scalar, b: Scalar, t: Scalar, f: Scalar) -> Scalar | None:
+        return t if t is f else None
+
+    _select_le = _select_lt
+    _select_eq = _select_lt
+
+    # What leaves a sum.
+
+    def split(self, term: Scalar) -> tuple[Scalar, Scalar]:
+        """(outer, inner) with term = outer * inner, and `outer` the same for all columns."""
+        one = self.const(1.0)
+        outer: dict[Scalar, Scalar] = {}
+        inner: dict[Scalar, Scalar] = {}
+        for part in ir.topological([term]):
+            outer[part], inner[part] = one, part
+            if part.rate & ir.COLUMN == 0:
+                outer[part], inner[part] = part, one
+            elif _named(part, "mul"):
+                a, b = part.operands
+                outer[part] = self.apply("mul", outer[a], outer[b])
+                inner[part] = self.apply("mul", inner[a], inner[b])
+            elif _named(part, "neg"):
+                (a,) = part.operands
+                outer[part], inner[part] = self.apply("neg", outer[a]), inner[a]
+            elif _named(part, "div"):
+                a, b = part.operands
+                outer[part] = self.apply("div", outer[a], outer[b])
+                inner[part] = self.apply("div", inner[a], inner[b])
+        return outer[term], inner[term]
+
+
+def fuse(roots: Sequence[Scalar]) -> tuple[Scalar, ...]:
+    """a * b + c as one fma where nothing else needs a * b.
+
+    Not a * b - c * d: rounded once on one side only, it would not vanish where both agree.
+    """
+    uses: dict[Scalar, int] = {}
+    order = ir.topological(roots)
+    for scalar in order:
+        if isinstance(scalar, Apply):
+            for operand in scalar.operands:
+                uses[operand] = uses.get(operand, 0) + 1
+    for root in roots:
+        uses[root] = uses.get(root, 0) + 1
+    new: dict[Scalar, Scalar] = {}
+    for scalar in order:
+        if not isinstance(scalar, Apply):
+            new[scalar] = scalar
+            continue
+        a, b = (*scalar.operands, None, None)[:2]
+        left, right = _fusable(a, uses), _fusable(b, uses)
+        if scalar.instr.name == "add" and (left or right):
+            product, other = (a, b) if left and not (right and _later(b, a)) else (b, a)
+            new[scalar] = ir.fma(*(new[o] for o in product.operands), new[other])
+        elif scalar.instr.name == "sub" and left and not _is_product(b):
+            new[scalar] = ir.fma(*(new[o] for o in a.operands), ir.neg(new[b]))
+        elif scalar.instr.name == "sub" and right and not _is_product(a):
+            x, y = b.operands
+            new[scalar] = ir.fma(ir.neg(new[x]), new[y], new[a])
+        else:
+            new[scalar] = scalar.instr(*(new[operand] for operand in scalar.operands))
+    return tuple(new[root] for root in roots)
+
+
+def take_out_columns(
+    roots: Sequence[Scalar],
+) -> tuple[tuple[Scalar, ...], tuple[Scalar, ...]]:
+    """(roots, columns): what depends on the column alone is a leaf `Column(k)` of the roots."""
+    columns: dict[Scalar, Column] = {}
+    new: dict[Scalar, Scalar] = {}
+
+    def leaf_or(scalar: Scalar) -> Scalar:
+        if scalar.rate != ir.COLUMN or not isinstance(scalar, Apply):
+            return new[scalar]
+        if scalar not in columns:
+            columns[scalar] = Column(ir.COLUMN, len(columns))
+        return columns[scalar]
+
+    for scalar in ir.topological(roots):
+        if isinstance(scalar, Apply) and scalar.rate != ir.COLUMN:
+            new[scalar] = scalar.instr(*map(leaf_or, scalar.operands))
+        else:
+            new[scalar] = scalar
+    return tuple(map(leaf_or, roots)), tuple(columns)
+
+
+def _named(scalar: Scalar | None, name: str) -> bool:
+    return isinstance(scalar, Apply) and scalar.instr.name == name
+
+
+def _is(scalar: Scalar, value: float) -> bool:
+    return isinstance(scalar, Const) and scalar.value == value
+
+
+def _is_product(scalar: Scalar | None) -> bool:
+    return _named(scalar, "mul") or _named(scalar, "fma")
+
+
+def _fusable(scalar: Scalar | None, uses: dict[Scalar, int]) -> bool:
+    return _named(scalar, "mul") and uses[scalar] == 1
+
+
+def _later(a: Scalar, b: Scalar) -> bool:
+    """Whether `a` changes more often than `b`."""
+    return a.rate.bit_count() > b.rate.bit_count()
+
+
+def _product_with_low(scalar: Scalar) -> tuple[Scalar, Scalar] | None:
+    """(x, low) if `scalar` is a product of x, at pair rate, and of something that is not."""
+    if scalar.rate == PAIR and _named(scalar, "mul"):
+        a, b = scalar.operands
+        if b.rate != PAIR and a.rate == PAIR:
+            return a, b
+        if a.rate != PAIR and b.rate == PAIR:
+            return b, a
+    return None
+
+
+def _evaluate(name: str, operands: Iterable[Scalar]) -> float:
+    with np.errstate(all="ignore"):
+        values = [np.float64(operand.value) for operand in operands]  # type: ignore[attr-defined]
+        return float(ir.INSTRS[name].evaluate(*values))

@@ -1,0 +1,77 @@
+"""Tensors that users give: checked, and completed with the batch axes that they leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from ..errors import ArgumentError, ArgumentTypeError, NoBackendError
+from ..formula import Formula
+from ..frontend.genred import check_call, common_dtype
+from ..frontend.shapes import Shape, fit
+from .op import FLOAT_NAMES
+
+DEVICES = ("cpu", "meta")  # a tensor on "meta" has no data: it asks for shapes
+
+
+def complete(
+    formula: Formula, names: tuple[str, ...], arrays: Sequence[Any]
+) -> Sequence[torch.Tensor]:
+    """The arrays as `function.reduce` takes them: views, nothing is copied.
+
+    Raises `ArgumentError`, `ArgumentTypeError` or `NoBackendError` with the name of the array.
+    """
+    if len(arrays) != len(names) or not arrays:
+        check_call(len(arrays), names, "auto", None)
+        raise ArgumentError("The formula takes no array, so its result would have no dtype.")
+    for array in arrays:
+        if not isinstance(array, torch.Tensor):
+            _refuse_types(names, arrays)
+    dtype = arrays[0].dtype
+    if dtype not in FLOAT_NAMES or not all([array.dtype is dtype for array in arrays]):
+        common_dtype([str(array.dtype).removeprefix("torch.") for array in arrays], names)
+    if not all([array.is_cpu for array in arrays]):
+        _check_devices(names, arrays)
+    shapes = tuple([array.shape for array in arrays])
+    try:
+        completed = _completed(formula, names, shapes)
+    except TypeError:  # symbolic sizes, which PyTorch traces with, have no hash
+        completed = _completed.__wrapped__(formula, names, shapes)
+    if completed is None:
+        return arrays
+    return [array.reshape(shape) for array, shape in zip(arrays, completed, strict=True)]
+
+
+@lru_cache(maxsize=4096)
+def _completed(
+    formula: Formula, names: tuple[str, ...], shapes: tuple[Shape, ...]
+) -> tuple[Shape, ...] | None:
+    """The shapes with all batch axes; None if these are they."""
+    fitted = fit(formula.inputs, [tuple(shape) for shape in shapes], names)
+    return None if fitted.arrays == shapes else fitted.arrays
+
+
+def _refuse_types(names: Sequence[str], arrays: Sequence[Any]) -> None:
+    for name, array in zip(names, arrays, strict=True):
+        if not isinstance(array, torch.Tensor):
+            raise ArgumentTypeError(
+                f"{name} must be a torch.Tensor, got {type(array).__name__}. Use torch.as_tensor, "
+                "or the jaxkeops door of its library."
+            )
+
+
+def _check_devices(names: Sequence[str], arrays: Sequence[torch.Tensor]) -> None:
+    for name, array in zip(names, arrays, strict=True):
+        if array.device.type not in DEVICES:
+            raise NoBackendError(
+                f"{name} is on device {array.device}, and this build of jaxkeops computes on "
+                f"CPUs. Move the arrays to the CPU: {name}.cpu()."
+            )
+        if array.device != arrays[0].device:
+            raise ArgumentError(
+                f"All arrays must be on one device: {names[0]} is on {arrays[0].device}, {name} "
+                f"on {array.device}. Move one of them."
+            )

@@ -1,0 +1,84 @@
+"""The PyTorch door: reductions of formulas over tensors in the memory of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ..errors import ArgumentError, ArgumentTypeError
+from ..frontend.genred import GenredBase, check_call
+from .function import Tensors, reduce_arguments
+
+
+class Genred(GenredBase):
+    """A reduction of a formula over all pairs of rows, as a function of PyTorch tensors.
+
+    Genred(formula, aliases, reduction_op="Sum", axis=0, ...) has the signature of
+    `pykeops.torch.Genred`. With `aliases = ["x = Vi(3)", "y = Vj(3)", "p = Pm(1)"]` a call takes
+    x: (M, 3), y: (N, 3), p: (1,), all float32 or all float64 and on the CPU, and gives
+    (M, dim of the formula) for axis=1 (reduced over j) or (N, dim) for axis=0 (reduced over i).
+    Axes before these are batch axes; they follow NumPy's rule for extents of 1. Results that are
+    row numbers are int64.
+
+    Sum and LogSumExp have derivatives of any order, in reverse and forward mode, for `backward`,
+    `torch.func` and dual tensors; every reduction works under `torch.func.vmap` and
+    `torch.compile(fullgraph=True)`.
+
+    Time M * N; memory for the result only: the (M, N) matrix is never formed. The first call of a
+    formula compiles it, in tens of milliseconds. Arrays that are not contiguous are copied.
+    Sums of float32 are totalled in float64, whatever `dtype_acc` and `sum_scheme` say.
+    Threads may share one object.
+    """
+
+    def __call__(
+        self,
+        *args: torch.Tensor,
+        backend: str = "auto",
+        device_id: int = -1,
+        ranges: Sequence[torch.Tensor] | None = None,
+        out: torch.Tensor | Sequence[torch.Tensor] | None = None,
+    ) -> torch.Tensor | Tensors:
+        """The reduction over the rows of `args`, one tensor for each alias.
+
+        out: a tensor of the result's shape and dtype, contiguous, that takes the result; not with
+        gradients. device_id is accepted and ignored on CPUs. Raises `ArgumentError` for shapes,
+        dtypes or options that do not fit, `ArgumentTypeError` for what is not a tensor,
+        `NoBackendError` for a device that this build does not compute on, before anything runs.
+        """
+        if backend != "auto" or ranges is not None:
+            check_call(len(args), self._names, backend, ranges)
+        results = reduce_arguments(self._formula, self._names, args)
+        if out is not None:
+            results = _write(results, out)
+        return results if len(results) > 1 else results[0]
+
+
+def _write(results: Tensors, out: Any) -> Tensors:
+    targets = tuple(out) if isinstance(out, tuple | list) else (out,)
+    if len(targets) != len(results):
+        raise ArgumentError(f"out must hold {len(results)} tensors, got {len(targets)}.")
+    for target, result in zip(targets, results, strict=True):
+        _check_out(target, result)
+    for target, result in zip(targets, results, strict=True):
+        target.copy_(result)
+    return targets
+
+
+def _check_out(out: Any, result: torch.Tensor) -> None:
+    if not isinstance(out, torch.Tensor):
+        raise ArgumentTypeError(f"out must be a torch.Tensor, got {type(out).__name__}.")
+    if result.requires_grad or (out.requires_grad and torch.is_grad_enabled()):
+        raise ArgumentError(
+            "out= does not carry gradients, and a tensor here requires them. Call without out, or "
+            "within torch.no_grad()."
+        )
+    if out.shape != result.shape or out.dtype != result.dtype or out.device != result.device:
+        raise ArgumentError(
+            f"out must have shape {tuple(result.shape)}, dtype {result.dtype} and device "
+            f"{result.device}, got shape {tuple(out.shape)}, dtype {out.dtype} and device "
+            f"{out.device}."
+        )
+    if not out.is_contiguous():
+        raise ArgumentError("out must be contiguous.")

@@ -1,0 +1,74 @@
+"""The one operation that PyTorch sees, `torch.ops.jaxkeops.reduce`: kernels and shapes.
+
+A call names its formula by text, so an exported program carries all that it needs: a process that
+imports `jaxkeops.torch` can run it. Derivatives are in `function.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+
+from ..compiler import kernel
+from ..formula import Formula, make_formula, read
+from ..frontend.shapes import Shape, fit
+from ..runtime import native
+
+FLOAT_NAMES = {torch.float32: "float32", torch.float64: "float64"}
+INDEX = torch.int64  # row numbers, as everywhere in PyTorch
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": INDEX}
+
+LIBRARY = torch.library.Library("jaxkeops", "DEF")
+LIBRARY.define("reduce(str formula, Tensor[] args) -> Tensor[]")
+
+
+@lru_cache(maxsize=4096)
+def formula_of(text: str) -> Formula:
+    """The formula that has this text. Raises `CompileError` if another version wrote it."""
+    return make_formula(*read(text))
+
+
+@lru_cache(maxsize=4096)
+def _plan(
+    text: str, dtype: torch.dtype, shapes: tuple[Shape, ...]
+) -> tuple[native.Kernel, tuple[tuple[Shape, torch.dtype], ...]]:
+    """The kernel for arrays of these shapes, with the shape and dtype of each result."""
+    formula = formula_of(text)
+    compiled = kernel(formula, FLOAT_NAMES[dtype])
+    fitted = fit(formula.inputs, shapes, _labels(formula))
+    results = [(fitted.result(width), DTYPES[name]) for width, name, _ in compiled.outputs]
+    return compiled, tuple(results)
+
+
+def _labels(formula: Formula) -> list[str]:
+    return [f"argument {slot}" for slot in range(len(formula.inputs))]
+
+
+def _run(text: str, args: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    inputs = tuple([arg.contiguous() for arg in args])
+    shapes = tuple([arg.shape for arg in inputs])
+    compiled, results = _plan(text, inputs[0].dtype, shapes)
+    outputs = [torch.empty(shape, dtype=dtype) for shape, dtype in results]
+    compiled.call_tensors(inputs, tuple(outputs))
+    return outputs
+
+
+LIBRARY.impl("reduce", _run, "CPU")
+
+
+@torch.library.register_fake("jaxkeops::reduce", lib=LIBRARY)
+def _shapes_only(text: str, args: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    formula = formula_of(text)
+    fitted = fit(formula.inputs, [tuple(arg.shape) for arg in args], _labels(formula))
+    return [
+        args[0].new_empty(
+            fitted.result(len(result.values)),
+            dtype=INDEX if result.kind == "index" else args[0].dtype,
+        )
+        for result in formula.reduction.results(formula.node.dim)
+    ]
+
+
+run_op = torch.ops.jaxkeops.reduce.default

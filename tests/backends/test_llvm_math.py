@@ -1,0 +1,340 @@
+"""The vector math against NumPy and mpmath: errors in ULP, special values, widths, machines.
+
+docs/design/vector-math.md keeps the measured errors; the bounds below are what is promised.
+"""
+
+import ctypes
+import functools
+import itertools
+import re
+
+import mpmath
+import numpy as np
+import pytest
+
+from jaxkeops.backends.llvm.build import assembly, compile_object, load
+from jaxkeops.backends.llvm.builder import Module
+from jaxkeops.backends.llvm.host import APPLE_M1, NEOVERSE_V1, levels
+from jaxkeops.backends.llvm.math import SPELLING
+
+DTYPES = ["float32", "float64"]
+WIDTHS = [1, 2, 4, 8, 16]
+OPERANDS = {"add": 2, "sub": 2, "mul": 2, "div": 2, "fma": 3, "atan2": 2, "pow": 2} | {
+    name: 4 for name in SPELLING if name.startswith("select")
+}
+BOUNDS = {  # ULP
+    "exp": 1.0,
+    "exp2": 1.0,
+    "log": 1.0,
+    "sin": 2.2,
+    "cos": 2.2,
+    "asin": 2.2,
+    "acos": 2.2,
+    "atan": 2.2,
+    "atan2": 2.2,
+    "pow": 2.0,
+    "tanh": 2.2,
+    "sqrt": 0.5,
+    "rsqrt": 2.2,
+    "floor": 0.0,
+    "round": 0.0,
+}
+# A Horner step without FMA is rounded twice.
+BOUNDS_WITHOUT_FMA = BOUNDS | {"exp": 1.2, "exp2": 1.2}
+
+every_dtype = pytest.mark.parametrize("dtype", DTYPES)
+every_level = pytest.mark.parametrize("level", sorted(levels()))
+every_function = pytest.mark.parametrize("name", sorted(BOUNDS))
+every_instruction = pytest.mark.parametrize("name", sorted(SPELLING))
+
+
+def elementwise(name, machine, dtype, width):
+    """The text of a loop that applies one instruction to arrays, `width` values at a time."""
+    count = OPERANDS.get(name, 1)
+    module = Module(machine)
+    inputs = [(f"a{k}", "ptr noalias") for k in range(count)]
+    b = module.function("apply", [*inputs, ("out", "ptr noalias"), ("n", "i64")]).at(dtype, width)
+    with b.loop("0", "%n", str(width)) as loop:
+        operands = [b.load(b.address(f"%a{k}", loop.index)) for k in range(count)]
+        b.store(SPELLING[name](b, *operands), b.address("%out", loop.index))
+    b.ret()
+    return module.text()
+
+
+@functools.cache
+def compiled(name, level, dtype, width):
+    machine = levels()[level]
+    return load(compile_object(elementwise(name, machine, dtype, width), machine), ["apply"])
+
+
+def apply(name, level, dtype, width, *operands):
+    """The instruction applied to 1-D arrays, padded to whole vectors."""
+    size = operands[0].size
+    padded = [np.resize(operand.astype(dtype), -(-size // 16) * 16) for operand in operands]
+    out = np.empty_like(padded[0])
+    code = compiled(name, level, dtype, width)
+    pointers = [ctypes.c_void_p(array.ctypes.data) for array in [*padded, out]]
+    function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(pointers), ctypes.c_int64)
+    function(code.addresses["apply"])(*pointers, out.size)
+    return out[:size]
+
+
+def widest(level, dtype):
+    return levels()[level].lanes(dtype)
+
+
+def special_values(dtype):
+    """Zeros, infinities, NaN, the ends of the range, and where functions change their course."""
+    info = np.finfo(dtype)
+    subnormals = [info.tiny / 4, info.smallest_subnormal]
+    ends = [info.tiny, info.max, np.inf, np.nan, 1 + info.eps, 1 - info.eps / 2]
+    thresholds = {
+        "float32": [88.72, 88.73, 87.34, 103.97, 103.98, 127.99999, 128, 126, 149, 149.5, 150.1],
+        "float64": [709.78, 709.79, 708.4, 745.13, 745.14, 1023.9999, 1024, 1022, 1074.5, 1075.1],
+    }[dtype]
+    halves = [0.49999997, 0.5, 1.5, 2.5, 8388607.5, 4503599627370495.5, 2.0**23 + 1, 2.0**52 + 1]
+    plain = [0, 0.25, 0.625, 0.75, 1, 2, 3, 10, 20, 1e5, 1e8, 1e14]
+    positive = np.array([*plain, *halves, *thresholds, *ends, *subnormals], dtype)
+    return np.concatenate([positive, -positive])
+
+
+def sample(name, dtype, rng, size):
+    """Operands over the whole domain of a function, special values included."""
+    special = special_values(dtype)
+    digits = np.finfo(dtype).maxexp * 0.3
+
+    def signed_powers(low, high):
+        return 10 ** rng.uniform(low, high, size) * rng.choice([-1, 1], size)
+
+    if name in ("pow", "atan2"):
+        first, second = (array.ravel() for array in np.meshgrid(special, special))
+        if name == "atan2":
+            ratios = [signed_powers(-5, 5), signed_powers(-5, 5)]
+            pairs = [rng.uniform(-5, 5, (2, size)), ratios]
+        else:
+            # Exponents that bring the result near the ends of the range, and plain ones.
+            anywhere, near_one = (
+                10 ** rng.uniform(-digits, digits, size),
+                rng.uniform(0.6, 1.4, size),
+            )
+            bases = np.concatenate([anywhere, near_one])
+            ends = digits * np.log(10) / np.maximum(np.abs(np.log(bases)), 1e-9)
+            pairs = [
+                [bases, ends * rng.uniform(-1.02, 1.02, 2 * size)],
+                [rng.uniform(0, 10, size), rng.uniform(-10, 10, size)],
+                [-rng.uniform(0, 5, size), rng.integers(-20, 20, size)],
+            ]
+        columns = [np.concatenate(column) for column in zip([first, second], *pairs, strict=True)]
+        return [column.astype(dtype) for column in columns]
+    values = {
+        "exp": [rng.uniform(-1.1, 1.1, size) * digits * 2.3, rng.uniform(-2, 2, size)],
+        "exp2": [rng.uniform(-1.1, 1.1, size) * digits * 3.33, rng.uniform(-2, 2, size)],
+        "log": [10 ** rng.uniform(-digits, digits, size), rng.uniform(0.4, 2.2, size)],
+        "sin": [rng.uniform(-10, 10, size), signed_powers(-8, 14)],
+        "asin": [rng.uniform(-1, 1, size), signed_powers(-8, 0)],
+        "atan": [rng.uniform(-5, 5, size), signed_powers(-20, 20)],
+        "tanh": [rng.uniform(-1, 1, size), signed_powers(-8, 1.5)],
+        "floor": [rng.uniform(-100, 100, size), signed_powers(0, 17)],
+        "sqrt": [10 ** rng.uniform(-digits, digits, size)],
+    }
+    same = {"cos": "sin", "acos": "asin", "round": "floor", "rsqrt": "sqrt"}
+    return [np.concatenate([special, *values[same.get(name, name)]]).astype(dtype)]
+
+
+def round_away(x):
+    whole = np.floor(np.abs(x))
+    return np.copysign(whole + (np.abs(x) - whole >= 0.5), x)
+
+
+NUMPY = {
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "atan2": np.arctan2,
+    "pow": np.power,
+    "round": round_away,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+}
+
+
+def reference(name, dtype, operands):
+    """Exact to a hundredth of an ULP where long doubles have 64 bits or more."""
+    wide = np.float64 if dtype == "float32" else np.longdouble
+    with np.errstate(all="ignore"):
+        return NUMPY.get(name, getattr(np, name, None))(*[x.astype(wide) for x in operands])
+
+
+def errors_in_ulp(got, exact, dtype):
+    """|got - exact| in units of the last place of exact; infinite where a special value differs."""
+    info = np.finfo(dtype)
+    with np.errstate(all="ignore"):
+        rounded = exact.astype(dtype)
+        exponent = np.maximum(np.frexp(exact)[1], info.minexp + 1)
+        unit = np.ldexp(np.ones_like(exact), exponent - info.nmant - 1)
+        error = np.abs(got.astype(exact.dtype) - exact) / unit
+    special = ~np.isfinite(rounded) | (rounded == 0)
+    same = (got == rounded) & (np.signbit(got) == np.signbit(rounded))
+    same |= np.isnan(got) & np.isnan(rounded)
+    # A result just below the smallest subnormal may be rounded to it, or to 0.
+    same |= (rounded == 0) & (exact != 0) & (error <= 1)
+    return np.where(special, np.where(same, 0, np.inf), np.where(np.isnan(error), np.inf, error))
+
+
+def beyond_trigonometry(name, operands):
+    """Where sin and cos promise no digit: see math_trig.py."""
+    return np.isfinite(operands[0]) & (np.abs(operands[0]) > 1e14) & (name in ("sin", "cos"))
+
+
+def bound(name, level):
+    return (BOUNDS if levels()[level].fma else BOUNDS_WITHOUT_FMA)[name]
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant < 63, reason="the oracle needs long doubles")
+@every_level
+@every_dtype
+@every_function
+def test_error_is_within_its_bound_on_the_whole_domain(name, dtype, level, rng):
+    operands = sample(name, dtype, rng, 1 << 15)
+    got = apply(name, level, dtype, widest(level, dtype), *operands)
+    error = errors_in_ulp(got, reference(name, dtype, operands), dtype)
+    error[beyond_trigonometry(name, operands)] = 0
+    worst = np.argmax(error)
+    assert error[worst] <= bound(name, level), [x[worst] for x in operands]
+
+
+@every_level
+@every_dtype
+@pytest.mark.parametrize("name", sorted(set(BOUNDS) - {"floor", "round", "sqrt", "rsqrt"}))
+def test_error_is_within_its_bound_by_mpmath(name, dtype, level, rng):
+    # Skip the special values, of which mpmath has its own idea.
+    skip = special_values(dtype).size ** (2 if name in ("pow", "atan2") else 1)
+    operands = [rng.choice(x[skip:], 200) for x in sample(name, dtype, rng, 500)]
+    if name in ("pow", "atan2"):
+        pairs = np.stack(sample(name, dtype, rng, 500))[:, skip:]
+        operands = list(rng.choice(pairs, 200, axis=1))
+    if name in ("sin", "cos"):
+        # The floats nearest to whole numbers of quarter turns lose the most digits.
+        turns = [np.arange(1, 100), 2.0 ** np.arange(7, 40), 3 * 2.0 ** np.arange(7, 40)]
+        operands = [np.concatenate([operands[0], np.concatenate(turns) * np.pi / 2]).astype(dtype)]
+    function = getattr(mpmath, {"exp2": "exp", "pow": "power"}.get(name, name))
+    got = apply(name, level, dtype, widest(level, dtype), *operands)
+    info = np.finfo(dtype)
+    with mpmath.workprec(200):
+        for k, value in enumerate(got):
+            exact_operands = [mpmath.mpf(float(x[k])) for x in operands]
+            if name == "exp2":
+                exact_operands = [exact_operands[0] * mpmath.log(2)]
+            exact = function(*exact_operands)
+            if not np.isfinite(value) or not info.tiny < abs(exact) < info.max:
+                continue
+            unit = mpmath.ldexp(1, mpmath.frexp(exact)[1] - info.nmant - 1)
+            error = float(abs(mpmath.mpf(float(value)) - exact) / unit)
+            assert error <= bound(name, level), [x[k] for x in operands]
+
+
+@every_level
+@every_dtype
+@every_instruction
+def test_every_width_gives_the_same_bits(name, dtype, level, rng):
+    special = special_values(dtype)
+    count = OPERANDS.get(name, 1)
+    operands = [
+        np.concatenate([rng.permutation(special), rng.uniform(-3, 3, 500)]) for _ in range(count)
+    ]
+    first = apply(name, level, dtype, 1, *operands)
+    for width in WIDTHS[1:]:
+        other = apply(name, level, dtype, width, *operands)
+        np.testing.assert_array_equal(np.isnan(other), np.isnan(first))
+        numbers = ~np.isnan(first)
+        np.testing.assert_array_equal(
+            other[numbers].view(np.uint8), first[numbers].view(np.uint8), f"width {width}"
+        )
+
+
+@every_level
+@every_dtype
+def test_arithmetic_is_that_of_numpy(dtype, level, rng):
+    special = special_values(dtype)
+    a, b = (x.ravel() for x in np.meshgrid(special, special))
+    c = rng.permutation(a)
+    with np.errstate(all="ignore"):
+        expected = {
+            "add": a + b,
+            "sub": a - b,
+            "mul": a * b,
+            "div": a / b,
+            "neg": -a,
+            "abs": np.abs(a),
+            "select_lt": np.where(a < b, c, b),
+            "select_le": np.where(a <= b, c, b),
+            "select_eq": np.where(a == b, c, b),
+        }
+    for name, values in expected.items():
+        operands = [a, b, c, b][: OPERANDS.get(name, 1)]
+        got = apply(name, level, dtype, widest(level, dtype), *operands)
+        np.testing.assert_array_equal(got, values, name)
+        signed = ~np.isnan(values)
+        np.testing.assert_array_equal(np.signbit(got[signed]), np.signbit(values[signed]), name)
+
+
+@every_dtype
+def test_fma_rounds_once_where_the_machine_has_it(dtype):
+    eps = np.finfo(dtype).eps
+    x = np.array([1 + eps], dtype)
+    for level, machine in levels().items():
+        got = apply("fma", level, dtype, 1, x, x, -(x * x))
+        assert (got[0] == eps * eps) == machine.fma
+
+
+@every_level
+@every_dtype
+def test_sin_and_cos_of_huge_numbers_are_those_of_zero(dtype, level):
+    huge = np.array([1.1e14, -1e16, 1e30, -3e38], dtype)
+    assert np.all(apply("sin", level, dtype, widest(level, dtype), huge) == 0)
+    assert np.all(apply("cos", level, dtype, widest(level, dtype), huge) == 1)
+
+
+@every_level
+@every_dtype
+def test_pow_of_special_values_is_that_of_c(dtype, level):
+    inf, nan = np.inf, np.nan
+    table = [
+        (nan, 0.0, 1.0),
+        (1.0, nan, 1.0),
+        (1.0, -inf, 1.0),
+        (-1.0, inf, 1.0),
+        (-1.0, nan, nan),
+        (0.0, -3.0, inf),
+        (-0.0, -3.0, -inf),
+        (-0.0, 3.0, -0.0),
+        (-0.0, 0.5, 0.0),
+        (-inf, 3.0, -inf),
+        (-inf, 0.5, inf),
+        (-inf, -3.0, -0.0),
+        (-8.0, 1 / 3, nan),
+        (0.5, inf, 0.0),
+        (0.5, -inf, inf),
+        (2.0, -inf, 0.0),
+    ]
+    x, y, expected = np.array(table).T
+    got = apply("pow", level, dtype, widest(level, dtype), x, y)
+    np.testing.assert_array_equal(got, expected)
+    numbers = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(got[numbers]), np.signbit(expected[numbers]))
+
+
+@pytest.mark.parametrize("machine", [NEOVERSE_V1, APPLE_M1], ids=lambda machine: machine.name)
+def test_nothing_is_called_on_arm(machine):
+    for name, dtype in itertools.product(SPELLING, DTYPES):
+        for width in (1, machine.lanes(dtype)):
+            text = assembly(elementwise(name, machine, dtype, width), machine)
+            assert not re.findall(r"^\s+blr?\s.*$", text, re.MULTILINE), (name, dtype, width)
+
+
+@every_level
+def test_nothing_is_called_on_this_host(level):
+    machine = levels()[level]
+    for name, dtype in itertools.product(SPELLING, DTYPES):
+        for width in (1, machine.lanes(dtype)):
+            text = assembly(elementwise(name, machine, dtype, width), machine)
+            assert not re.findall(r"^\s+(?:callq?|blr?)\s.*$", text, re.MULTILINE), (name, dtype)

@@ -1,0 +1,131 @@
+"""LLVM against the interpreter, on the levels of vectors that this host can run."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+import pytest
+
+from jaxkeops import ir
+from jaxkeops.backends import llvm
+from jaxkeops.backends.llvm.host import APPLE_M1, NEOVERSE_V1, levels
+from jaxkeops.backends.llvm.math import SPELLING
+from jaxkeops.formula import make_formula, read_formulas
+from jaxkeops.ir import Input
+from jaxkeops.ir.interpret import interpret
+from jaxkeops.schedule import lower
+
+ALIASES = ["g = Pm(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(2)", "e = Vi(2)"]
+CASES = [
+    ("Sum", "Exp(-g * SqDist(x, y)) * b"),
+    ("Sum", "Grad(Exp(-g * SqDist(x, y)) * b, x, e)"),
+    ("Sum", "Grad(Exp(-g * SqDist(x, y)) * b, g, e)"),
+    ("Sum", "Grad(Grad(Exp(-g * SqDist(x, y)) * b, x, e), y, x)"),
+    ("Sum", "Exp(Sin(y)) * Norm2(x - y) + Log(g * g + 1)"),
+    ("Sum", "(x | y) * b / (1 + SqNorm2(x))"),
+    ("Sum", "IntCst(1)"),
+    ("Sum", "Rsqrt(SqDist(x, x)) + Clamp(b, 0, 1)"),
+    ("LogSumExp", "-g * SqDist(x, y)"),
+    ("LogSumExp", "(x | y) + Elem(b, 0)"),
+    ("LogSumExp", "100 * Elem(y, 1)"),
+    ("Min_ArgMin", "SqDist(x, y)"),
+    ("Max_ArgMax", "x * y - Exp(y)"),
+    ("ArgMin", "Round(Elem(y, 0), 0)"),
+]
+every_level = pytest.mark.parametrize("level", levels())
+
+
+def program_of(reduction, formula, dtype, machine):
+    (node,), variables = read_formulas([formula], ALIASES)
+    inputs = [Input(var.axis, var.dim) for var in variables]
+    return lower(make_formula(reduction, node, inputs), dtype, "int64", machine)
+
+
+def run(program, machine, arrays, M, N):
+    """The program compiled for a machine, on (rows, dim) arrays."""
+    source = llvm.emit(program, machine)
+    llvm.verify(source)
+    symbols = ["rows", "columns"] if program.columns else ["rows"]
+    code = llvm.load(llvm.compile_object(source, machine), symbols)
+    signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+    scratch = np.full((N, len(program.columns)), np.nan, program.dtype)
+    outputs = [np.full((M, len(out.values)), -7, out.dtype) for out in program.outputs]
+    pointers = [
+        (ctypes.c_void_p * len(group))(*(array.ctypes.data for array in group))
+        for group in (arrays, outputs)
+    ]
+    call = (ctypes.c_int64 * 5)(
+        M, N, ctypes.addressof(pointers[0]), ctypes.addressof(pointers[1]), scratch.ctypes.data
+    )
+    if program.columns:
+        signature(code.addresses["columns"])(ctypes.addressof(call), 0, N)
+    signature(code.addresses["rows"])(ctypes.addressof(call), 0, M)
+    return outputs
+
+
+def sample(rng, M, N, dtype):
+    sizes = [(1,), (M, 3), (N, 3), (N, 2), (M, 2)]
+    return [rng.uniform(0.2, 1.5, size).astype(dtype) for size in sizes]
+
+
+@every_level
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("reduction", "formula"), CASES)
+def test_llvm_agrees_with_the_interpreter(reduction, formula, dtype, level, rng):
+    machine = levels()[level]
+    program = program_of(reduction, formula, dtype, machine)
+    M, N = 37, 300
+    arrays = sample(rng, M, N, dtype)
+    results = run(program, machine, arrays, M, N)
+    expected = interpret(program, arrays, M, N)
+    # Terms are of order 1 to 10 and of one sign or nearly so: rounding is relative to the result.
+    tolerance = {"float32": 4e-6, "float64": 1e-14}[dtype]
+    for result, right, output in zip(results, expected, program.outputs, strict=True):
+        if output.dtype == "int64":
+            assert (result == right).mean() > 0.97  # the rest are ties once rounded
+        else:
+            scale = np.abs(right).max()
+            np.testing.assert_allclose(result, right, rtol=tolerance, atol=tolerance * scale)
+
+
+@pytest.mark.compiles
+@pytest.mark.parametrize("machine", [NEOVERSE_V1, APPLE_M1], ids=["neoverse-v1", "apple-m1"])
+@pytest.mark.parametrize(("reduction", "formula"), CASES)
+def test_arm_code_calls_nothing(reduction, formula, machine):
+    """Vector functions that LLVM cannot spell become calls of libm: there must be none."""
+    for dtype in ("float32", "float64"):
+        program = program_of(reduction, formula, dtype, machine)
+        assembly = llvm.assembly(llvm.emit(program, machine), machine)
+        assert "\tbl\t" not in assembly
+
+
+@pytest.mark.parametrize("M", [1, 15, 16, 17, 40])
+@pytest.mark.parametrize("N", [1, 255, 256, 257, 513])
+def test_tiles_that_are_not_full(M, N, rng):
+    machine = llvm.host()
+    for reduction, formula in (CASES[0], CASES[8], CASES[11]):
+        program = program_of(reduction, formula, "float64", machine)
+        arrays = sample(rng, M, N, "float64")
+        results = run(program, machine, arrays, M, N)
+        for result, right in zip(results, interpret(program, arrays, M, N), strict=True):
+            np.testing.assert_allclose(result, right, rtol=1e-13)
+
+
+@pytest.mark.parametrize("row_vectors", [1, 2, 3, 4])
+def test_any_number_of_row_vectors_gives_the_same(row_vectors, rng):
+    machine = llvm.host()
+    for reduction, formula in CASES:
+        given = program_of(reduction, formula, "float32", machine)
+        cut = ir.Schedule(row_vectors, given.schedule.tile)
+        program = ir.Program(
+            given.dtype, given.inputs, given.columns, given.accumulator, given.outputs, cut
+        )
+        arrays = sample(rng, 70, 270, "float32")
+        results = run(program, machine, arrays, 70, 270)
+        for result, right in zip(results, run(given, machine, arrays, 70, 270), strict=True):
+            np.testing.assert_array_equal(result, right)
+
+
+def test_every_instruction_is_spelled():
+    assert SPELLING.keys() == ir.INSTRS.keys()

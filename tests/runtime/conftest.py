@@ -1,0 +1,211 @@
+"""Kernels written by hand in LLVM IR, so that the runtime is tested without the compiler."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+
+from jaxkeops.runtime import native
+
+llvm.initialize_native_target()
+llvm.initialize_native_asmprinter()
+
+# x is (M, 1), y is (N, 1), p is (1,). `rows`: out_i = sum over j of x_i * p * y_j, and count_i = N.
+# `columns`: scratch_j = p * y_j; `rows_from_columns` is `rows` with the scratch.
+TEXT = """
+%call = type {{ i64, i64, ptr, ptr, ptr }}
+
+define void @{name}(ptr %c, i64 %begin, i64 %end) {{
+entry:
+  %n.at = getelementptr %call, ptr %c, i64 0, i32 1
+  %n = load i64, ptr %n.at
+  %in.at = getelementptr %call, ptr %c, i64 0, i32 2
+  %in = load ptr, ptr %in.at
+  %out.at = getelementptr %call, ptr %c, i64 0, i32 3
+  %out = load ptr, ptr %out.at
+  %columns.at = getelementptr %call, ptr %c, i64 0, i32 4
+  %columns = load ptr, ptr %columns.at
+{load}
+  br label %row
+row:
+  %i = phi i64 [ %begin, %entry ], [ %i.next, %stored ]
+  %work = icmp slt i64 %i, %end
+  br i1 %work, label %body, label %done
+body:
+{body}
+  br label %stored
+stored:
+  %i.next = add i64 %i, 1
+  br label %row
+done:
+  ret void
+}}
+"""
+LOAD_X = "  %x = load ptr, ptr %in"
+LOAD_Y_AND_P = """
+  %y.at = getelementptr ptr, ptr %in, i64 1
+  %y = load ptr, ptr %y.at
+  %p.at = getelementptr ptr, ptr %in, i64 2
+  %p.ptr = load ptr, ptr %p.at
+  %p = load {t}, ptr %p.ptr"""
+LOAD_OUTPUTS = """
+  %sum.out = load ptr, ptr %out
+  %count.at = getelementptr ptr, ptr %out, i64 1
+  %count.out = load ptr, ptr %count.at"""
+SUM = """
+  %xi.at = getelementptr {t}, ptr %x, i64 %i
+  %xi = load {t}, ptr %xi.at
+  br label %pair
+pair:
+  %j = phi i64 [ 0, %body ], [ %j.next, %pair ]
+  %s = phi {t} [ 0.0, %body ], [ %s.next, %pair ]
+  %v.at = getelementptr {t}, ptr {source}, i64 %j
+  %v = load {t}, ptr %v.at
+  %w = fmul {t} %v, {factor}
+  %xw = fmul {t} %xi, %w
+  %s.next = fadd {t} %s, %xw
+  %j.next = add i64 %j, 1
+  %more = icmp slt i64 %j.next, %n
+  br i1 %more, label %pair, label %finish
+finish:
+  %sum.at = getelementptr {t}, ptr %sum.out, i64 %i
+  store {t} %s.next, ptr %sum.at
+  %count.to = getelementptr i64, ptr %count.out, i64 %i
+  store i64 %n, ptr %count.to"""
+STAGE = """
+  %yi.at = getelementptr {t}, ptr %y, i64 %i
+  %yi = load {t}, ptr %yi.at
+  %py = fmul {t} %yi, %p
+  %to = getelementptr {t}, ptr %columns, i64 %i
+  store {t} %py, ptr %to"""
+
+
+def module_text(t: str) -> str:
+    """The three functions over numbers of LLVM type `t`."""
+    rows = TEXT.format(
+        name="rows",
+        load=LOAD_X + LOAD_Y_AND_P.format(t=t) + LOAD_OUTPUTS,
+        body=SUM.format(t=t, source="%y", factor="%p"),
+    )
+    from_columns = TEXT.format(
+        name="rows_from_columns",
+        load=LOAD_X + LOAD_OUTPUTS,
+        body=SUM.format(t=t, source="%columns", factor="1.0"),
+    )
+    columns = TEXT.format(name="columns", load=LOAD_Y_AND_P.format(t=t), body=STAGE.format(t=t))
+    type_line = "%call = type { i64, i64, ptr, ptr, ptr }"
+    return type_line + "".join(f.replace(type_line, "") for f in (rows, from_columns, columns))
+
+
+def make_kernel(dtype="float32", staged=False, pair_cost=1.0):
+    """A kernel of three inputs and two outputs; `staged`: through a scratch."""
+    module = llvm.parse_assembly(module_text("float" if dtype == "float32" else "double"))
+    target = llvm.Target.from_default_triple().create_target_machine(opt=2)
+    engine = llvm.create_mcjit_compiler(module, target)
+    engine.finalize_object()
+    stage = {
+        "columns": engine.get_function_address("columns"),
+        "column_width": 1,
+        "column_inputs": [1, 2],
+    }
+    return native.Kernel(
+        inputs=[("i", 1), ("j", 1), ("p", 1)],
+        outputs=[(1, dtype, -1.5), (1, "int64", -1)],
+        dtype=dtype,
+        rows=engine.get_function_address("rows_from_columns" if staged else "rows"),
+        row_block=4,
+        pair_cost=pair_cost,
+        code=engine,
+        **(stage if staged else {}),
+    )
+
+
+def expected(x, y, p):
+    """The two outputs by dense NumPy in float64."""
+    matrix = x.astype(np.float64) * np.swapaxes(y, -1, -2) * p[..., None]
+    empty = matrix.shape[-1] == 0
+    total = np.full((*matrix.shape[:-1], 1), -1.5) if empty else matrix.sum(-1, keepdims=True)
+    return total, np.full(total.shape, -1 if empty else matrix.shape[-1])
+
+
+@pytest.fixture(scope="session")
+def kernels():
+    """Every kind of sample kernel, by (dtype, staged)."""
+    return {
+        (dtype, staged): make_kernel(dtype, staged)
+        for dtype in ("float32", "float64")
+        for staged in (False, True)
+    }
+
+
+@pytest.fixture
+def kernel(kernels):
+    """The plain float32 kernel."""
+    return kernels["float32", False]
+
+
+@pytest.fixture
+def arrays(rng):
+    """Makes (x, y, p) of shapes (*B, M, 1), (*B, N, 1), (*B, 1)."""
+
+    def make(M, N, dtype="float32", bx=(), by=(), bp=()):
+        shapes = (*bx, M, 1), (*by, N, 1), (*bp, 1)
+        return tuple(rng.uniform(0.5, 1.5, shape).astype(dtype) for shape in shapes)
+
+    return make
+
+
+@pytest.fixture
+def agree():
+    """Asserts that (sum, count) are those of the arrays.
+
+    All terms are positive, so the float sum of N of them errs by at most N eps, relatively.
+    """
+
+    def check(results, args):
+        total, count = expected(*args)
+        N = args[1].shape[-2]
+        eps = np.finfo(args[0].dtype).eps
+        np.testing.assert_allclose(results[0], total, rtol=max(N, 4) * eps)
+        np.testing.assert_array_equal(results[1], count)
+
+    return check
+
+
+@pytest.fixture
+def new_kernel():
+    """Makes a plain float32 kernel that no other test has."""
+    return make_kernel
+
+
+@pytest.fixture
+def in_new_process():
+    """Runs Python text in a process of its own, where `load_sample()` gives this file's names.
+
+    Returns what the text printed; fails if the process did.
+    """
+
+    def run(text, **environment):
+        start = f"import runpy; load_sample = lambda: runpy.run_path({__file__!r})\n"
+        done = subprocess.run(
+            [sys.executable, "-c", start + textwrap.dedent(text)],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def hook():
+    """Sets compile hooks, and takes them away at the end."""
+    yield native.set_compile_hook
+    native.set_compile_hook(None)

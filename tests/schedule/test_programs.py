@@ -1,0 +1,74 @@
+"""Programs as text: what is computed once, for each column, for each row, for each pair."""
+
+from __future__ import annotations
+
+import pytest
+
+from jaxkeops.formula import make_formula, read_formulas
+from jaxkeops.ir import Input
+from jaxkeops.ir.machine import Machine
+from jaxkeops.ir.show import show
+from jaxkeops.schedule import lower
+
+MACHINE = Machine("test", "test", vector_bytes=64, registers=32, fma=True, scalef=True)
+ALIASES = ["g = Pm(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(2)", "e = Vi(2)"]
+GAUSSIAN = "Exp(-g * SqDist(x, y)) * b"
+
+
+def program_of(formula: str, reduction: str = "Sum"):
+    (node,), variables = read_formulas([formula], ALIASES)
+    inputs = [Input(var.axis, var.dim) for var in variables]
+    return lower(make_formula(reduction, node, inputs), "float32", "int64", MACHINE)
+
+
+def pair_lines(formula: str, reduction: str = "Sum") -> list[str]:
+    text = show(program_of(formula, reduction))
+    body = text.split("for each pair:\n")[1].split("at the end")[0]
+    return [line.strip() for line in body.splitlines()][:-1]
+
+
+@pytest.mark.parametrize(
+    ("reduction", "formula"),
+    [
+        ("Sum", GAUSSIAN),
+        ("Sum", f"Grad({GAUSSIAN}, x, e)"),
+        ("Sum", f"Grad({GAUSSIAN}, y, e)"),
+        ("LogSumExp", "-g * SqDist(x, y)"),
+        ("Min_ArgMin", "SqDist(x, y)"),
+        ("Sum", "Exp(y) * Log(g) * Sin(x)"),
+    ],
+    ids=["gaussian", "gradient-x", "gradient-y", "logsumexp", "argmin", "hoisting"],
+)
+def test_program_text(reduction, formula, golden):
+    assert show(program_of(formula, reduction)) == golden
+
+
+def test_what_does_not_depend_on_the_pair_leaves_the_pair():
+    assert pair_lines("Exp(x) * Sin(g)") == []
+    assert pair_lines("Exp(y) * Sin(x) * Log(g)") == []
+    assert len(pair_lines("Exp(g) * (x | y)")) == 3
+
+
+def test_column_values_are_computed_once_for_each_column():
+    program = program_of("Exp(y) * Cos(x - y)")
+    assert len(program.columns) == 3
+
+
+def test_common_parts_are_computed_once():
+    lines = pair_lines("Exp(-SqDist(x, y)) * b + Exp(-SqDist(x, y)) * SqDist(x, y)")
+    assert sum("exp2" in line for line in lines) == 1
+
+
+def test_a_gaussian_pair_costs_nine_operations():
+    assert len(pair_lines("Exp(-g * SqDist(x, y))")) == 8
+
+
+def test_a_gaussian_gradient_pair_shares_the_kernel():
+    lines = pair_lines(f"Grad({GAUSSIAN}, x, e)")
+    assert sum("exp2" in line for line in lines) == 1
+    assert len(lines) <= 14
+
+
+def test_a_difference_of_products_is_not_contracted():
+    """x x - y y must vanish where x = y."""
+    assert not any("fma" in line for line in pair_lines("Elem(x, 0) * Elem(y, 0) - y * x"))
