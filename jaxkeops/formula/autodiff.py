@@ -36,9 +36,7 @@ def gradient(formula: Node, slots: Collection[int], g: Node) -> dict[int, Node |
             for arg, contribution in zip(node.args, contributions, strict=True):
                 if arg in active and contribution is not None:
                     known = cotangents.get(arg)
-                    cotangents[arg] = (
-                        contribution if known is None else F.Add(known, contribution)
-                    )
+                    cotangents[arg] = contribution if known is None else F.Add(known, contribution)
     return result
 
 

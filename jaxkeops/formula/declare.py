@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
 from .. import ir
 from ..errors import FormulaError
-from .node import OPS, Coords, F, Node, Op, Param, as_node, spread
+from .node import OPS, Coords, F, Node, Op, Param, spread
 
 Domain = tuple[float, float]
 # d result / d argument: a factor, or a function that gives its product with a vector; None is 0.
@@ -41,7 +42,7 @@ def elementwise(
     params: one choice of them, for tests. An integer there says that only integers are taken.
     """
 
-    def vjp(g: Node, *operands: Node | Param) -> list[Node | None]:
+    def vjp(g: Node, *operands: Any) -> list[Node | None]:
         result: list[Node | None] = []
         for arg, d in zip(operands[:arity], derivative(*operands), strict=True):
             product = _times(g, d)
@@ -50,7 +51,7 @@ def elementwise(
             result.append(product)
         return result
 
-    def jvp(tangents: Sequence[Node | None], *operands: Node | Param) -> Node | None:
+    def jvp(tangents: Sequence[Node | None], *operands: Any) -> Node | None:
         width = max(arg.dim for arg in operands[:arity])
         products = [
             None if t is None else _times(t, d)
@@ -59,7 +60,7 @@ def elementwise(
         terms = [product for product in products if product is not None]
         return spread(reduce(F.Add, terms), width) if terms else None
 
-    def lower_all(*operands: Coords | Param) -> Coords:
+    def lower_all(*operands: Any) -> Coords:
         args, literals = operands[:arity], operands[arity:]
         dim = max(map(len, args))
         return [lower(*(arg[k % len(arg)] for arg in args), *literals) for k in range(dim)]
@@ -124,9 +125,7 @@ def fold(
 
     def lower(*args: Coords) -> Coords:
         width = max(map(len, args))
-        return [
-            reduce(ir.add, [term(*(arg[k % len(arg)] for arg in args)) for k in range(width)])
-        ]
+        return [reduce(ir.add, [term(*(arg[k % len(arg)] for arg in args)) for k in range(width)])]
 
     return register(
         Op(
@@ -175,7 +174,7 @@ def layout(
     adjoint: g, args, params -> the gradient of <g, result> for each arg.
     """
 
-    def jvp(tangents: Sequence[Node | None], *operands: Node | Param) -> Node | None:
+    def jvp(tangents: Sequence[Node | None], *operands: Any) -> Node | None:
         if all(t is None for t in tangents):
             return None
         args = [

@@ -134,14 +134,16 @@ class Op:
             parts.append(_count(most, "literal"))
         text = " and ".join(parts) or "nothing"
         if optional := len(self.optional_params):
-            text += f" (the last {optional} may be left out)" if optional > 1 else (
-                " (the last may be left out)"
+            text += (
+                f" (the last {optional} may be left out)"
+                if optional > 1
+                else (" (the last may be left out)")
             )
         return text
 
     def _formula(self, arg: Any, position: int) -> Node:
         if isinstance(arg, Node | int | float | np.number) and not isinstance(arg, bool):
-            return as_node(arg)
+            return arg if isinstance(arg, Node) else as_node(float(arg))
         raise FormulaError(
             f"{self.name} takes {self.signature()}: argument {position + 1} must be a formula "
             f"or a number, got {'a list' if isinstance(arg, tuple | list) else repr(arg)}."

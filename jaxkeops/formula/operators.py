@@ -57,9 +57,7 @@ def adjoint_operator(f: Node, v: Node, u: Node | float) -> Node:
 
 
 @_operator("Diff(f, v, u)", "The derivative of f for v along u; tuples of v and u add up.", 3, 3)
-def diff(
-    f: Node, v: Node | tuple[Node, ...], u: Node | float | tuple[Node | float, ...]
-) -> Node:
+def diff(f: Node, v: Node | tuple[Node, ...], u: Node | float | tuple[Node | float, ...]) -> Node:
     """The derivative of f when `v` moves along `u`, of dim f.dim."""
     f = _formula("Diff", f)
     variables = v if isinstance(v, tuple) else (v,)
@@ -132,9 +130,7 @@ def trace_operator(f: Node, v: Node, w: Node | float = 1.0) -> Node:
     2,
     4,
 )
-def sum_lin_operator(
-    f: Node, v: Node, left: Node | float = 1.0, right: Node | float = 1.0
-) -> Node:
+def sum_lin_operator(f: Node, v: Node, left: Node | float = 1.0, right: Node | float = 1.0) -> Node:
     f, v = _formula("SumLinOperator", f), _variable("SumLinOperator", v)
     usage = "SumLinOperator(f, v, wl, wr)"
     moved = diff(f, v, _of_dim(usage, "wr", right, "v", v.dim, or_one=True))
@@ -160,13 +156,11 @@ def _variable(name: str, v: object) -> Var:
     if isinstance(v, Var):
         return v
     raise FormulaError(
-        f"{name} differentiates with respect to a variable: a declared name or Var(slot, dim, axis)."
+        f"{name} differentiates for a variable: a declared name, or Var(slot, dim, category)."
     )
 
 
-def _of_dim(
-    usage: str, name: str, x: object, like: str, dim: int, *, or_one: bool = False
-) -> Node:
+def _of_dim(usage: str, name: str, x: object, like: str, dim: int, *, or_one: bool = False) -> Node:
     """`x` as a formula of dimension `dim`. Numbers are spread, and dim 1 too if `or_one`."""
     node = _formula(usage, x)
     if node.dim != dim and not (node.dim == 1 and (or_one or isinstance(node, Number))):

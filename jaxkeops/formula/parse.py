@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from math import isfinite
+from typing import Any
 
 from ..errors import ArgumentTypeError, FormulaError, FormulaSyntaxError, UnknownNameError, point_at
 from .node import OPS, F, Node, Var, as_node
 from .operators import OPERATORS
 
-Value = Node | int | float | tuple["Value", ...]
+Value = Any  # a Node, a number, or a tuple of values
 
 # Vx and Vy are old spellings. `Var` has the axis as a number, its category.
 VARIABLES = {"Vi": "i", "Vj": "j", "Pm": "p", "Vx": "i", "Vy": "j", "Var": ""}
@@ -179,7 +180,11 @@ class _Reading:
             tightness, _ = BINARY[word.text]
             # Equal operators pair from the left, but powers from the right.
             self._reduce(tightness + (tightness in (COMPARISON, POWER)))
-            if tightness == COMPARISON and self.pending and self.pending[-1].tightness == COMPARISON:
+            if (
+                tightness == COMPARISON
+                and self.pending
+                and self.pending[-1].tightness == COMPARISON
+            ):
                 fault = "Comparisons do not chain: multiply them, or use parentheses."
                 raise self._at(word, FormulaSyntaxError(fault))
             self.pending.append(_Pending(word, tightness))
@@ -275,15 +280,15 @@ class _Reading:
 
     def _variable(self, name: str, args: tuple[Value, ...]) -> Node:
         """The variable that `Var(slot, dim, category)`, or `Vi(slot, dim)`, writes out."""
-        fitting = len(args) == (3 if name == "Var" else 2)
-        if not fitting or not all(isinstance(n, int) and n >= 0 for n in args):
+        numbers = [n for n in args if isinstance(n, int) and n >= 0]
+        if len(args) != (3 if name == "Var" else 2) or len(numbers) != len(args):
             wanted = "Var(slot, dim, category)" if name == "Var" else f"{name}(slot, dim)"
             raise FormulaError(
                 f"Inside a formula, a variable is written {wanted}, with integers: the position "
                 "of its array, counted from 0, and its dimension."
             )
-        slot, dim, *category = args
-        if dim == 0 or category and category[0] >= len(CATEGORIES):
+        slot, dim, *category = numbers
+        if dim == 0 or (category and category[0] >= len(CATEGORIES)):
             raise FormulaError(
                 f"{name}{args}: a dimension is at least 1, and a category is 0 (rows i), "
                 "1 (rows j) or 2 (parameter)."
@@ -292,7 +297,7 @@ class _Reading:
         known = self.slots.setdefault(slot, Var(dim, slot, axis))
         if (known.dim, known.axis) != (dim, axis):
             raise FormulaError(
-                f"Array {slot} is already declared, as {spelled(known)}; {name}{args} says otherwise."
+                f"Array {slot} is already declared, as {spelled(known)}; {name}{args} differs."
             )
         return known
 

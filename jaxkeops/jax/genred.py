@@ -63,6 +63,8 @@ class Genred(GenredBase):
                 )
         try:
             return self._compiled(*args)
+        except ArgumentTypeError:
+            raise
         except TypeError:
             _require_arrays(args, self._names)
             raise

@@ -31,9 +31,9 @@ def complete(
         if not isinstance(array, torch.Tensor):
             _refuse_types(names, arrays)
     dtype = arrays[0].dtype
-    if dtype not in FLOAT_NAMES or not all([array.dtype is dtype for array in arrays]):
+    if dtype not in FLOAT_NAMES or not all(array.dtype is dtype for array in arrays):
         common_dtype([str(array.dtype).removeprefix("torch.") for array in arrays], names)
-    if not all([array.is_cpu for array in arrays]):
+    if not all(array.is_cpu for array in arrays):
         _check_devices(names, arrays)
     shapes = tuple([array.shape for array in arrays])
     try:
@@ -42,7 +42,10 @@ def complete(
         completed = _completed.__wrapped__(formula, names, shapes)
     if completed is None:
         return arrays
-    return [array.reshape(shape) for array, shape in zip(arrays, completed, strict=True)]
+    return [
+        array if array.shape == shape else array.reshape(shape)
+        for array, shape in zip(arrays, completed, strict=True)
+    ]
 
 
 @lru_cache(maxsize=4096)

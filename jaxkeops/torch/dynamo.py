@@ -1,4 +1,4 @@
-"""What `torch.compile` puts in its graphs; imported only then, as Dynamo takes seconds to import."""
+"""What `torch.compile` puts in its graphs; imported only then, as Dynamo takes seconds."""
 
 from __future__ import annotations
 

@@ -45,14 +45,14 @@ class Genred(GenredBase):
         out: a tensor of the result's shape and dtype, contiguous, that takes the result; not with
         gradients. device_id is accepted and ignored on CPUs. Raises `ArgumentError` for shapes,
         dtypes or options that do not fit, `ArgumentTypeError` for what is not a tensor,
-        `NoBackendError` for a device that this build does not compute on, before anything runs.
+        `NoBackendError` for a device that this build does not compute on; `out` is then as it was.
         """
         if backend != "auto" or ranges is not None:
             check_call(len(args), self._names, backend, ranges)
         results = reduce_arguments(self._formula, self._names, args)
         if out is not None:
             results = _write(results, out)
-        return results if len(results) > 1 else results[0]
+        return results[0] if len(results) == 1 else results
 
 
 def _write(results: Tensors, out: Any) -> Tensors:

@@ -38,7 +38,7 @@ void slow_rows(const Call *call, int64_t begin, int64_t end) {
         std::lock_guard lock(seen_mutex);
         seen.insert(std::this_thread::get_id());
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    std::this_thread::sleep_for(std::chrono::milliseconds(8));
     rows(call, begin, end);
 }
 

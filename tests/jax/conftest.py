@@ -143,6 +143,17 @@ def in_batches() -> Case:
     return BY_NAME["gaussian_in_batches"]
 
 
+@pytest.fixture
+def log_sum_exp() -> Case:
+    return BY_NAME["log_sum_exp"]
+
+
+@pytest.fixture
+def mesh() -> jax.sharding.Mesh:
+    """Four devices in a row, called "r"."""
+    return jax.make_mesh((4,), ("r",), axis_types=(jax.sharding.AxisType.Auto,))
+
+
 @pytest.fixture(autouse=True)
 def _x64():
     """Tests are in float64, unless they say otherwise."""

@@ -117,12 +117,8 @@ def test_one_object_serves_both_x64_modes(gaussian, agree, rng):
                 agree(result, expected)
                 assert nearest(*numbers[:2]).dtype == index
                 assert jax.jit(nearest)(*numbers[:2]).dtype == index
-                agree(
-                    jax.grad(lambda x: genred(x, *numbers[1:]).sum())(jnp.asarray(numbers[0])),
-                    jax.grad(lambda x: gaussian.dense(x, *map(jnp.asarray, numbers[1:])).sum())(
-                        jnp.asarray(numbers[0])
-                    ),
-                )
+                slope = lambda function: jax.jit(jax.grad(lambda *a: function(*a).sum()))
+                agree(slope(genred)(*numbers), slope(gaussian.dense)(*numbers))
 
 
 def test_float32_stays_float32_in_x64_mode(gaussian, agree, rng):
@@ -135,8 +131,7 @@ def test_float32_stays_float32_in_x64_mode(gaussian, agree, rng):
 SPECS = (P("r"), P(), P(), P())
 
 
-def test_rows_spread_over_a_manual_mesh(gaussian, loss, agree, rng):
-    mesh = jax.make_mesh((4,), ("r",))
+def test_rows_spread_over_a_manual_mesh(gaussian, mesh, loss, agree, rng):
     _, y, b, p = gaussian.arrays(rng)
     x = jnp.asarray(rng.uniform(0.2, 1, (8, 3)))
     local = jax.shard_map(gaussian.genred, mesh=mesh, in_specs=SPECS, out_specs=P("r"))
@@ -145,8 +140,7 @@ def test_rows_spread_over_a_manual_mesh(gaussian, loss, agree, rng):
     agree(found, jax.grad(loss(gaussian.dense), gaussian.slots)(x, y, b, p))
 
 
-def test_columns_spread_over_a_manual_mesh(gaussian, loss, agree, rng):
-    mesh = jax.make_mesh((4,), ("r",))
+def test_columns_spread_over_a_manual_mesh(gaussian, mesh, loss, agree, rng):
     x, _, _, p = gaussian.arrays(rng)
     y, b = (jnp.asarray(rng.uniform(0.2, 1, (8, width))) for width in (3, 2))
     total = jax.shard_map(
@@ -160,8 +154,7 @@ def test_columns_spread_over_a_manual_mesh(gaussian, loss, agree, rng):
     agree(found, jax.grad(loss(gaussian.dense), gaussian.slots)(x, y, b, p))
 
 
-def test_gradients_inside_a_manual_mesh(gaussian, agree, rng):
-    mesh = jax.make_mesh((4,), ("r",))
+def test_gradients_inside_a_manual_mesh(gaussian, mesh, agree, rng):
     _, y, b, p = gaussian.arrays(rng)
     x = jnp.asarray(rng.uniform(0.2, 1, (8, 3)))
 
@@ -172,8 +165,7 @@ def test_gradients_inside_a_manual_mesh(gaussian, agree, rng):
     agree(jax.jit(inside)(x), slope(gaussian.dense)(x))
 
 
-def test_sharded_arrays_are_gathered_and_right(gaussian, agree, rng):
-    mesh = jax.make_mesh((4,), ("r",), axis_types=(jax.sharding.AxisType.Auto,))
+def test_sharded_arrays_are_gathered_and_right(gaussian, mesh, agree, rng):
     _, y, b, p = gaussian.arrays(rng)
     x = jnp.asarray(rng.uniform(0.2, 1, (8, 3)))
     spread = jax.device_put(x, jax.sharding.NamedSharding(mesh, P("r")))

@@ -28,9 +28,7 @@ def test_gradients_of_float32_are_float32(case, rng):
 
 def test_gradcheck_in_reverse_and_forward_mode(case, rng):
     tensors = case.tensors(rng, requires_grad=True)
-    assert torch.autograd.gradcheck(
-        case.reduction, tensors, check_forward_ad=True, fast_mode=True
-    )
+    assert torch.autograd.gradcheck(case.reduction, tensors, check_forward_ad=True, fast_mode=True)
 
 
 def test_gradgradcheck(case, rng):
@@ -157,6 +155,22 @@ def test_log_sum_exp_of_large_values_has_finite_gradients(close, rng):
     wanted = torch.autograd.grad(expected.sum(), (x, y))
     # exp(f - result) with |f| near 1e6 is right to 1e6 units in the last place.
     torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
+
+
+def test_a_sum_may_be_changed_in_place(gaussian_case, close, rng):
+    tensors = gaussian_case.tensors(rng, requires_grad=True)
+    result = gaussian_case.reduction(*tensors)
+    result.mul_(2)
+    expected = torch.autograd.grad(gaussian_case.dense(*tensors).sum() * 2, tensors)
+    close(torch.autograd.grad(result.sum(), tensors), expected)
+
+
+def test_a_log_sum_exp_changed_in_place_is_noticed(log_sum_exp_case, rng):
+    tensors = log_sum_exp_case.tensors(rng, requires_grad=True)
+    result = log_sum_exp_case.reduction(*tensors)
+    result.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        result.sum().backward()
 
 
 def test_row_numbers_do_not_require_gradients(rng):

@@ -30,9 +30,7 @@ def test_vjp(case, close, rng):
 
 def test_jvp(case, close, rng):
     tensors, directions = case.tensors(rng), case.tensors(rng)
-    close(
-        func.jvp(case.reduction, tensors, directions), func.jvp(case.dense, tensors, directions)
-    )
+    close(func.jvp(case.reduction, tensors, directions), func.jvp(case.dense, tensors, directions))
 
 
 def test_linearize(case, close, rng):
@@ -71,14 +69,15 @@ def test_tangents_of_tangents(case, close, rng):
     close(twice(case.mixed), twice(case.dense_mixed))
 
 
+def third_derivatives(function):
+    return func.jacfwd(func.jacrev(func.grad(function)))
+
+
 def test_third_derivatives_by_mixed_modes(gaussian_case, log_sum_exp_case, close, rng):
     for case in (gaussian_case, log_sum_exp_case):
         tensors = case.tensors(rng)
-
-        def third(function):
-            return func.jacfwd(func.jacrev(func.grad(function)))(*tensors)
-
-        close(third(case.mixed), third(case.dense_mixed))
+        found = third_derivatives(case.mixed)(*tensors)
+        close(found, third_derivatives(case.dense_mixed)(*tensors))
 
 
 def mapped_tensors(case, rng, slots, count=3, axis=0):

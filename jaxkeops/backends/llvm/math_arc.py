@@ -12,7 +12,7 @@ HALF_PI = {
 
 
 def asin(b: Builder, x: str) -> str:
-    """The inverse sine, in [-pi/2, pi/2]; error below 2 ULP.  NaN for |x| > 1."""
+    """The inverse sine, in [-pi/2, pi/2]; error below 2.2 ULP.  NaN for |x| > 1."""
     large, _, value = _asin_of_reduced(b, b.abs(x))
     high, low = HALF_PI[b.dtype]
     reflected = b.add(b.fma(value, b.const(-2.0), b.const(high)), b.const(low))
@@ -20,7 +20,7 @@ def asin(b: Builder, x: str) -> str:
 
 
 def acos(b: Builder, x: str) -> str:
-    """The inverse cosine, in [0, pi]; error below 2 ULP.  NaN for |x| > 1."""
+    """The inverse cosine, in [0, pi]; error below 2.2 ULP.  NaN for |x| > 1."""
     large, negative, value = _asin_of_reduced(b, b.abs(x), x)
     high, low = HALF_PI[b.dtype]
     twice = b.add(value, value)

@@ -19,7 +19,7 @@ B = (0.9617966939259756, 5.0577616648125907e-17)
 
 
 def pow(b: Builder, x: str, y: str) -> str:
-    """x to the power y, with the special values of C; error below 1 ULP (float32: 0.51)."""
+    """x to the power y, with the special values of C; error below 1.4 ULP (float32: 0.51)."""
     n, m = exponent_and_mantissa(b, b.abs(x))
     # Not `clamp` of the product: y = NaN must stay NaN, and y = inf become finite.
     power = clamp(b, y, -LARGEST_POWER[b.dtype], LARGEST_POWER[b.dtype])

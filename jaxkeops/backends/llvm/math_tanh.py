@@ -10,7 +10,7 @@ SATURATED = {"float32": 10.0, "float64": 20.0}
 
 
 def tanh(b: Builder, x: str) -> str:
-    """The hyperbolic tangent; error below 2 ULP.
+    """The hyperbolic tangent; error below 2.1 ULP.
 
     With E = exp(2|x|) - 1 it is E / (E + 2), which keeps the digits of a small x.
     """

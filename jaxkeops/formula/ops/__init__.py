@@ -1,6 +1,7 @@
 """The ops of the language. Importing this package fills the registry `OPS`."""
 
 from . import (
+    alignment as alignment,
     arithmetic as arithmetic,
     bessel as bessel,
     complex as complex,
@@ -14,4 +15,5 @@ from . import (
     reductions as reductions,
     rounding as rounding,
     selection as selection,
+    spline as spline,
 )

@@ -55,7 +55,7 @@ def _same(a: int, b: int) -> int:
 
 def _paired(f: np.ndarray, g: np.ndarray) -> np.ndarray:
     pairs = np.stack(np.broadcast_arrays(f, g), axis=-1)
-    return pairs.reshape(*pairs.shape[:-2], -1)
+    return pairs.reshape(*pairs.shape[:-2], 2 * pairs.shape[-2])
 
 
 def _pair(f: Coords, g: Coords) -> Coords:
@@ -89,7 +89,7 @@ def _z(f: np.ndarray) -> np.ndarray:
 
 
 def _pairs(z: np.ndarray) -> np.ndarray:
-    return _paired(z.real, z.imag)
+    return _paired(np.real(z), np.imag(z))
 
 
 COMPLEX = (((6,), ()), ((2,), ()))
@@ -165,7 +165,7 @@ _one(
     "ComplexSquareAbs",
     "The squared modulus of f.",
     lambda a, b: F.Square(a) + F.Square(b),
-    lambda f: (_z(f) * _z(f).conj()).real,
+    lambda f: np.abs(_z(f)) ** 2,
 )
 
 _one(

@@ -5,6 +5,7 @@ Tensors lie in the coordinates of a formula row by row: the last axis runs faste
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from functools import reduce
 from itertools import product
@@ -80,14 +81,23 @@ def _value(
         axes_g[b] = axes_f[a]
     kept = [axes_f[a] for a in _kept(dims_f, cont_f)] + [axes_g[b] for b in _kept(dims_g, cont_g)]
     axes = [kept[k] for k in np.argsort(_destinations(len(kept), permute))]
+    letters = [f"...{''.join(map(_letter, group))}" for group in (axes_f, axes_g, axes)]
     tensor = np.einsum(
+        f"{letters[0]},{letters[1]}->{letters[2]}",
         f.reshape(*f.shape[:-1], *dims_f),
-        [..., *axes_f],
         g.reshape(*g.shape[:-1], *dims_g),
-        [..., *axes_g],
-        [..., *axes],
     )
-    return tensor.reshape(*tensor.shape[: tensor.ndim - len(axes)], -1)
+    return _flattened(tensor, len(axes))
+
+
+def _flattened(tensor: np.ndarray, axes: int) -> np.ndarray:
+    """The last `axes` axes as one; their product is spelled out, for arrays without rows."""
+    start = tensor.ndim - axes
+    return tensor.reshape(*tensor.shape[:start], prod(tensor.shape[start:]))
+
+
+def _letter(axis: int) -> str:
+    return string.ascii_letters[axis]  # NumPy knows 52 axes at most, and arrays have 64
 
 
 def _lower(
@@ -197,7 +207,7 @@ composite(
     arity=2,
     expand=_matvec,
     value=lambda a, b: np.einsum(
-        "...ik,...k->...i", a.reshape(*a.shape[:-1], -1, b.shape[-1]), b
+        "...ik,...k->...i", a.reshape(*a.shape[:-1], a.shape[-1] // b.shape[-1], b.shape[-1]), b
     ),
     domain=(-2, 2),
     samples=(((6, 3), ()), ((3, 3), ()), ((3, 1), ()), ((1, 1), ())),
@@ -214,7 +224,7 @@ composite(
     arity=2,
     expand=_vecmat,
     value=lambda b, a: np.einsum(
-        "...k,...ki->...i", b, a.reshape(*a.shape[:-1], b.shape[-1], -1)
+        "...k,...ki->...i", b, a.reshape(*a.shape[:-1], b.shape[-1], a.shape[-1] // b.shape[-1])
     ),
     domain=(-2, 2),
     samples=(((3, 6), ()), ((3, 3), ()), ((1, 3), ()), ((1, 1), ())),
@@ -225,9 +235,7 @@ composite(
     "All products of a coordinate of f and one of g: out[k g.dim + l] = f[k] g[l].",
     arity=2,
     expand=lambda f, g: F.TensorDot(f, g, (f.dim,), (g.dim,), (), ()),
-    value=lambda f, g: np.einsum("...k,...l->...kl", f, g).reshape(
-        *np.broadcast_shapes(f.shape[:-1], g.shape[:-1]), -1
-    ),
+    value=lambda f, g: _flattened(f[..., :, None] * g[..., None, :], 2),
     domain=(-2, 2),
     samples=(((2, 3), ()), ((1, 1), ())),
 )
@@ -248,7 +256,7 @@ def _kron_value(f: np.ndarray, g: np.ndarray, dims_f: Dims, dims_g: Dims) -> np.
     a = f.reshape(*f.shape[:-1], *(size for d in dims_f for size in (d, 1)))
     b = g.reshape(*g.shape[:-1], *(size for d in dims_g for size in (1, d)))
     tensor = a * b
-    return tensor.reshape(*tensor.shape[: tensor.ndim - 2 * n], -1)
+    return _flattened(tensor, 2 * n)
 
 
 composite(

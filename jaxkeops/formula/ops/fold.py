@@ -2,7 +2,6 @@
 
 from ... import ir
 from ..declare import fold
-from ..node import F
 
 fold(
     "Sum",

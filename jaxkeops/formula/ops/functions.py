@@ -115,7 +115,7 @@ elementwise(
 
 elementwise(
     "Rsqrt",
-    "1 / sqrt(f), taken as 0 at 0 with its derivative: distances have a gradient at a point itself.",
+    "1 / sqrt(f); it and its derivative are 0 at 0, for the gradient of a distance of 0.",
     value=lambda f: np.where(f == 0, 0.0, 1 / np.sqrt(np.where(f == 0, 1.0, f))),
     derivative=lambda f: (-0.5 * F.Pow(F.Rsqrt(f), 3),),
     lower=lambda f: ir.select_eq(f, ir.const(0), ir.const(0), ir.rsqrt(f)),

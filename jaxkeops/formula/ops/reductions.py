@@ -69,7 +69,7 @@ def _extremum(f: np.ndarray, sense: str) -> tuple[np.ndarray, np.ndarray]:
     """NaN is passed over, as is what is not better than the start; ties go to the first."""
     start = np.inf if sense == "min" else -np.inf
     known = np.where(np.isnan(f), start, f)
-    padded = np.concatenate([np.full_like(f[..., :1, :], start), known], -2)
+    padded = np.concatenate([np.full((*f.shape[:-2], 1, f.shape[-1]), start), known], -2)
     index = padded.argmin(-2) if sense == "min" else padded.argmax(-2)
     value = padded.min(-2) if sense == "min" else padded.max(-2)
     return value, np.maximum(index - 1, 0)

@@ -8,8 +8,8 @@ from ..node import F
 
 ZERO, ONE = ir.const(0), ir.const(1)
 
-# The derivative is routed, not multiplied by 0 or 1: an infinity in the branch that is not
-# taken then leaves no NaN behind.
+# Tangents and cotangents are routed, not multiplied by 0 or 1: an infinite one for the branch
+# that is not taken is dropped, where 0 times it would be NaN.
 
 elementwise(
     "IfLess",

@@ -1,0 +1,247 @@
+"""Drawn formulas, sizes, batches and reductions, against the dense oracle in float64.
+
+JAXKEOPS_DRAWS sets the number of draws of each property (default 100).
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+from oracle import evaluate
+
+from jaxkeops.compiler import kernel
+from jaxkeops.formula import (
+    OPS,
+    REDUCTIONS,
+    F,
+    Formula,
+    Node,
+    Var,
+    cotangents,
+    make_formula,
+    read,
+    variables,
+)
+from jaxkeops.frontend.shapes import fit
+from jaxkeops.ir import Input
+
+DRAWS = int(os.environ.get("JAXKEOPS_DRAWS", "100"))
+drawn = settings(
+    max_examples=DRAWS,
+    deadline=None,
+    derandomize="JAXKEOPS_DRAWS" not in os.environ,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+POOL = (
+    Var(1, 0, "p"),
+    Var(3, 1, "i"),
+    Var(3, 2, "j"),
+    Var(2, 3, "j"),
+    Var(1, 4, "i"),
+    Var(3, 5, "p"),
+)
+INPUTS = [Input(var.axis, var.dim) for var in POOL]
+# A rounding of their argument changes their value by a step, or their derivative is not that of
+# differences across the step.
+STEPS = {
+    "Abs", "ArgMax", "ArgMin", "Clamp", "ClampInt", "DiffClampInt", "Equal", "Floor", "IfElse",
+    "IfLess", "LessOrEqual", "LessThan", "Max", "Min", "Mod", "NotEqual", "OneHot", "ReLU",
+    "Round", "Sign", "Step", "BSpline", "SoftDTW_SqDist",
+}  # fmt: skip
+CHOICES = [(op, *sample) for op in OPS.values() if op.arity for sample in op.samples]
+SMOOTH = [choice for choice in CHOICES if choice[0].name not in STEPS]
+
+
+@st.composite
+def nodes(draw, dim: int | None = None, depth: int = 3, choices=CHOICES) -> Node:
+    """A formula; each argument of an op is brought into the op's domain by a sine."""
+    if depth == 0 or draw(st.integers(0, 4)) == 0:
+        return _leaf(draw(st.sampled_from(POOL)), dim)
+    op, dims, params = draw(st.sampled_from(choices))
+    low, high = op.domain
+    args = []
+    for size in dims:
+        arg = draw(nodes(size, depth - 1, choices))
+        args.append((low + high) / 2 + (high - low) / 2 * F.Sin(arg))
+    return _leaf(op(*args, *params), dim)
+
+
+def _leaf(node: Node, dim: int | None) -> Node:
+    """`node`, cut or repeated to `dim` coordinates."""
+    if dim is None or node.dim == dim:
+        return node
+    if node.dim == 1:
+        return F.SumT(node, dim)
+    return F.Extract(node, 0, dim) if node.dim > dim else F.ExtractT(node, 0, dim)
+
+
+sizes = st.one_of(st.sampled_from([0, 1, 2, 16, 17]), st.integers(3, 40))
+batches = st.lists(st.integers(1, 3), max_size=2).map(tuple)
+
+
+@st.composite
+def arrays_of(draw, dtype: str = "float64") -> list[np.ndarray]:
+    """One array for each of POOL, each with some of the batch axes cut to 1."""
+    M, N, batch = draw(sizes), draw(sizes), draw(batches)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    result = []
+    for var in POOL:
+        own = tuple(extent if draw(st.booleans()) else 1 for extent in batch)
+        rows = {"i": (M,), "j": (N,), "p": ()}[var.axis]
+        result.append(rng.uniform(-1.5, 1.5, (*own, *rows, var.dim)).astype(dtype))
+    return result
+
+
+def run(formula: Formula, arrays) -> tuple[np.ndarray, ...]:
+    """The results of the compiled kernel; arrays have all batch axes."""
+    compiled = kernel(formula, arrays[0].dtype.name)
+    dtypes = tuple(np.dtype(output[1]) for output in compiled.outputs)
+    results = compiled.call_buffers(tuple(arrays), np.empty, dtypes)
+    assert results is not None
+    return results
+
+
+def dense(node: Node, reduction: str, arrays) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """The results of the oracle, and the sum of the sizes of the terms."""
+    terms = evaluate(node, dict(enumerate(arrays)), POOL)
+    with np.errstate(all="ignore"):
+        return REDUCTIONS[reduction].value(terms), np.abs(terms).sum(-2)
+
+
+def close(result, expected, nearby, scale, eps) -> None:
+    """Equal up to what moving the data by a few roundings does, and to rounding in the sum."""
+    known = np.isfinite(expected) & np.isfinite(nearby)
+    spread = np.abs(np.where(known, expected - nearby, 0.0))
+    room = 50 * spread + 200 * eps * (np.nan_to_num(scale, posinf=1e300) + 1)
+    difference = np.abs(np.where(known, result - np.where(known, expected, 0.0), 0.0))
+    assert (difference <= room).all(), (result, expected, room)
+
+
+def moved(arrays, eps):
+    rng = np.random.default_rng(1)
+    return [a.astype(np.float64) * (1 + 4 * eps * rng.uniform(-1, 1, a.shape)) for a in arrays]
+
+
+@drawn
+@given(node=nodes(), arrays=arrays_of(), reduction=st.sampled_from(["Sum", "Min", "Max"]))
+def test_a_drawn_formula_agrees_with_the_oracle(node, arrays, reduction):
+    formula = make_formula(reduction, node, INPUTS)
+    (result,) = run(formula, arrays)
+    (expected,), scale = dense(node, reduction, arrays)
+    (nearby,), _ = dense(node, reduction, moved(arrays, 2.0**-52))
+    assert result.shape == expected.shape
+    close(result, expected, nearby, scale, 2.0**-52)
+
+
+@drawn
+@given(node=nodes(choices=SMOOTH), arrays=arrays_of("float32"))
+def test_a_drawn_formula_agrees_in_float32(node, arrays):
+    (result,) = run(make_formula("Sum", node, INPUTS), arrays)
+    (expected,), scale = dense(node, "Sum", arrays)
+    (nearby,), _ = dense(node, "Sum", moved(arrays, 2.0**-23))
+    close(result, expected, nearby, scale, 2.0**-23)
+
+
+@drawn
+@given(node=nodes(1), arrays=arrays_of(), size=st.sampled_from([1.0, 100.0, 1e4]))
+def test_a_drawn_logsumexp_agrees_with_the_oracle(node, arrays, size):
+    node = size * F.Sin(node)
+    (result,) = run(make_formula("LogSumExp", node, INPUTS), arrays)
+    (expected,), _ = dense(node, "LogSumExp", arrays)
+    (nearby,), _ = dense(node, "LogSumExp", moved(arrays, 2.0**-52))
+    close(result, expected, nearby, np.abs(expected) + size, 2.0**-52)
+    np.testing.assert_array_equal(np.isneginf(result), np.isneginf(expected))
+
+
+@drawn
+@given(node=nodes(), arrays=arrays_of(), sense=st.sampled_from(["Min", "Max"]))
+def test_the_row_found_has_the_value_found(node, arrays, sense):
+    value, index = run(make_formula(f"{sense}_Arg{sense}", node, INPUTS), arrays)
+    terms = evaluate(node, dict(enumerate(arrays)), POOL)
+    if terms.shape[-2] and terms.size:
+        found = np.take_along_axis(terms, index[..., None, :], -2)[..., 0, :]
+        near = evaluate(node, dict(enumerate(moved(arrays, 2.0**-52))), POOL)
+        room = np.abs(near - terms).max(-2, initial=0.0)
+        known = np.isfinite(value) & np.isfinite(found) & np.isfinite(room)
+        assert (np.abs(np.where(known, value - found, 0)) <= 50 * room + 1e-13 * np.abs(value))[
+            known
+        ].all()
+
+
+@drawn
+@given(
+    node=nodes(choices=SMOOTH, depth=2),
+    arrays=arrays_of(),
+    reduction=st.sampled_from(["Sum", "LogSumExp"]),
+    data=st.data(),
+)
+def test_drawn_gradients_agree_with_central_differences(node, arrays, reduction, data):
+    if reduction == "LogSumExp":
+        node = F.Sum(node)
+    formula = make_formula(reduction, node, INPUTS)
+    used = sorted(variables(formula.node))
+    if not used or arrays[2].shape[-2] == 0:
+        return
+    slot = data.draw(st.sampled_from(used))
+    (primal,) = run(formula, arrays)
+    rng = np.random.default_rng(2)
+    g, direction = rng.normal(size=primal.shape), rng.normal(size=arrays[slot].shape)
+    slope = (gradient_of(formula, slot, arrays, primal, g) * direction).sum()
+
+    def along(step):
+        there = list(arrays)
+        there[slot] = there[slot] + step * direction
+        (result,), _ = dense(node, reduction, there)
+        return (result * g).sum()
+
+    h = 1e-4
+    coarse = (along(h) - along(-h)) / (2 * h)
+    fine = (along(h / 2) - along(-h / 2)) / h
+    expected = (4 * fine - coarse) / 3  # Richardson: the error is h^4
+    if np.isfinite(expected):
+        room = 2 * abs(fine - coarse) + 1e-7 * (1 + abs(expected)) + 1e-9 * abs(primal * g).sum() / h
+        assert abs(slope - expected) <= room, (slope, expected, room)
+
+
+def gradient_of(formula, slot, arrays, primal, g):
+    """The gradient for one input, as the doors put it together."""
+    result = np.zeros_like(arrays[slot])
+    for sweep in cotangents(formula, (slot,)):
+        at_hand = [*arrays, primal, g]
+        given = tuple(
+            np.ascontiguousarray(at_hand[a.index][..., :0] if a.carrier else at_hand[a.index])
+            for a in sweep.arguments
+        )
+        (columns,) = run(sweep.formula, given)
+        for part, start, stop in sweep.parts:
+            assert part == slot
+            found = columns[..., start:stop]
+            if formula.inputs[slot].axis == "p":
+                found = found.sum(-2)
+            core = 1 if formula.inputs[slot].axis == "p" else 2
+            axes = tuple(
+                k for k in range(result.ndim - core) if result.shape[k] == 1 != found.shape[k]
+            )
+            result = result + found.sum(axes, keepdims=True)
+    return result
+
+
+@drawn
+@given(node=nodes())
+def test_text_says_all_of_a_formula(node):
+    formula = make_formula("Sum", node, INPUTS)
+    assert make_formula(*read(formula.text)) == formula
+
+
+@pytest.mark.parametrize("batch", [(0,), (2, 0), (0, 3)])
+def test_empty_batches_are_empty(batch):
+    x, y = np.zeros((*batch, 5, 3)), np.zeros((*batch, 4, 3))
+    formula = make_formula("Sum", F.SqDist(Var(3, 0, "i"), Var(3, 1, "j")), INPUTS[1:3])
+    fitted = fit(formula.inputs, [x.shape, y.shape], ["x", "y"])
+    (result,) = run(formula, [x, y])
+    assert result.shape == fitted.result(1) == (*batch, 5, 1)
