@@ -42,7 +42,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--dtypes", nargs="+", default=["float32", "float64"])
-    parser.add_argument("--skip", nargs="*", default=[], choices=ENGINES, help="engines to leave out")
+    parser.add_argument(
+        "--skip", nargs="*", default=[], choices=ENGINES, help="engines to leave out"
+    )
     parser.add_argument("--json", help="write everything here")
     return parser.parse_args()
 

@@ -1,6 +1,6 @@
 """Times the competitors of each workload in this process, and prints one line of JSON for each.
 
-    python benchmarks/engines.py DTYPE ROWS ROUNDS [engines to leave out]
+python benchmarks/engines.py DTYPE ROWS ROUNDS [engines to leave out]
 """
 
 from __future__ import annotations

@@ -84,12 +84,10 @@ def _build(formula: Formula, dtype: str, index_dtype: str) -> native.Kernel:
         code = llvm.compile_object(source, machine)
         cache.put(name, code)
     loaded = llvm.load(code, ("rows", "columns") if program.columns else ("rows",))
-    used = sorted(
-        {s.slot for s in ir.topological(program.columns) if isinstance(s, ir.Load)}
-    )
+    used = sorted({s.slot for s in ir.topological(program.columns) if isinstance(s, ir.Load)})
     return native.Kernel(
         inputs=[(given.axis, given.dim) for given in program.inputs],
-        outputs=[(len(out.values), out.dtype, out.empty) for out in program.outputs],
+        outputs=[(out.width, out.dtype, out.empty) for out in program.outputs],
         dtype=dtype,
         rows=loaded.addresses["rows"],
         columns=loaded.addresses.get("columns", 0),

@@ -17,7 +17,9 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 CODE = ("jaxkeops", "csrc", "tools", "benchmarks")
 
 # Code, and the text block that may follow it at once: what it prints.
-EXAMPLE = re.compile(r"^```python\n(.*?)^```\n(?:\n?```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
+EXAMPLE = re.compile(
+    r"^```python\n(.*?)^```\n(?:\n?```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE
+)
 FENCED = re.compile(r"^```.*?^```\n", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 PATH = re.compile(r"`((?:jaxkeops|csrc|tests|tools|benchmarks|docs|examples)/[^`\s]*)`")
@@ -89,9 +91,10 @@ def variables_in(file: Path) -> set[str]:
 
 
 def code_files() -> list[Path]:
-    folders = [ROOT / folder for folder in CODE]
-    found = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
-    return [file for file in found if file.suffix in {"", ".py", ".cpp", ".h"}]
+    """The sources, and the scripts of tools/, which have no suffix."""
+    found = [file for folder in CODE for file in (ROOT / folder).rglob("*") if file.is_file()]
+    scripts = [file for file in (ROOT / "tools").iterdir() if file.is_file() and not file.suffix]
+    return [file for file in found if file.suffix in {".py", ".cpp", ".h"}] + scripts
 
 
 @every_page

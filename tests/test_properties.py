@@ -204,7 +204,9 @@ def test_drawn_gradients_agree_with_central_differences(node, arrays, reduction,
     fine = (along(h / 2) - along(-h / 2)) / h
     expected = (4 * fine - coarse) / 3  # Richardson: the error is h^4
     if np.isfinite(expected):
-        room = 2 * abs(fine - coarse) + 1e-7 * (1 + abs(expected)) + 1e-9 * abs(primal * g).sum() / h
+        room = (
+            2 * abs(fine - coarse) + 1e-7 * (1 + abs(expected)) + 1e-9 * abs(primal * g).sum() / h
+        )
         assert abs(slope - expected) <= room, (slope, expected, room)
 
 

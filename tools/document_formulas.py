@@ -1,6 +1,8 @@
 """Writes the tables of docs/formulas.md, between their markers, from the registries.
 
     python tools/document_formulas.py
+
+Run it after a change of an operation, an operator or a reduction: a test compares.
 """
 
 from __future__ import annotations
@@ -47,8 +49,7 @@ def signature(op: Op) -> str:
     required = len(names) - len(defaults)
     shown = names[:required]
     shown += [
-        f"{name}={_literal(value)}"
-        for name, value in zip(names[required:], defaults, strict=True)
+        f"{name}={_literal(value)}" for name, value in zip(names[required:], defaults, strict=True)
     ]
     return f"{op.name}({', '.join(shown)})"
 

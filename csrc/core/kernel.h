@@ -19,13 +19,19 @@ struct Call {
     const void *const *inputs; // per input its first row: (M, D), (N, D) or (D,), C order
     void *const *outputs;      // per output its first row: (M, E), C order
     void *columns;             // scratch (N, column_width) in the inputs' dtype, or null
+    const int64_t *ranges;     // [start, end) pairs of columns, none empty: what `rows` walks
+    int64_t range_count;       // pairs, at least 1; a dense reduction has the one pair [0, N)
 };
 
-/// Fills rows [begin, end) of every output. `begin` is a multiple of the kernel's `row_block`.
+/// Fills rows [begin, end) of every output, from the columns of `ranges` alone: pair by pair, in
+/// order, as often as a column occurs.
+///
+/// In a dense call, `begin` is a multiple of the kernel's `row_block`. With ranges of the user it
+/// is any row, and rows before `begin` or from `end` on may belong to another thread.
 using RowsFn = void (*)(const Call *, int64_t begin, int64_t end);
 
 /// Fills rows [begin, end) of the scratch. Inputs that are not `column_inputs`, and all outputs,
-/// are null. `begin` is a multiple of `kColumnBlock`.
+/// are null, as is `ranges`: all N rows are filled. `begin` is a multiple of `kColumnBlock`.
 using ColumnsFn = void (*)(const Call *, int64_t begin, int64_t end);
 
 inline constexpr int64_t kColumnBlock = 64;

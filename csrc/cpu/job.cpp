@@ -111,8 +111,13 @@ void Job::fill_columns(int64_t item, Addresses &addresses) const {
     const int64_t scratch = item / column_cut_.chunks;
     const int64_t begin = item % column_cut_.chunks * column_cut_.chunk;
     problem_->locate_columns(scratch, addresses);
-    const Call call{problem_->M(), problem_->N(), addresses.inputs.data(), addresses.outputs.data(),
-                    scratch_->at(scratch)};
+    const Call call{problem_->M(),
+                    problem_->N(),
+                    addresses.inputs.data(),
+                    addresses.outputs.data(),
+                    scratch_->at(scratch),
+                    nullptr,
+                    0};
     problem_->kernel().columns(&call, begin,
                                begin + std::min(column_cut_.chunk, problem_->N() - begin));
 }
@@ -121,8 +126,14 @@ void Job::fill_rows(int64_t item, Addresses &addresses) const {
     const int64_t element = item / row_cut_.chunks;
     const int64_t begin = item % row_cut_.chunks * row_cut_.chunk;
     const int64_t scratch = problem_->locate(element, addresses);
-    const Call call{problem_->M(), problem_->N(), addresses.inputs.data(), addresses.outputs.data(),
-                    scratch_->at(scratch)};
+    const int64_t all[] = {0, problem_->N()};
+    const Call call{problem_->M(),
+                    problem_->N(),
+                    addresses.inputs.data(),
+                    addresses.outputs.data(),
+                    scratch_->at(scratch),
+                    all,
+                    1};
     problem_->kernel().rows(&call, begin, begin + std::min(row_cut_.chunk, problem_->M() - begin));
 }
 

@@ -121,9 +121,7 @@ def _outside(formula: Formula) -> tuple[Node, list[Input], int]:
         )
     kinds = formula.reduction.results(formula.node.dim)
     results = [Input("i", len(result.values)) for result in kinds]
-    nodes = tuple(
-        Var(given.dim, len(formula.inputs) + k, "i") for k, given in enumerate(results)
-    )
+    nodes = tuple(Var(given.dim, len(formula.inputs) + k, "i") for k, given in enumerate(results))
     place = Var(formula.node.dim, _PLACE, "i")
     return derivative(formula.node, nodes, place), results, results[0].dim
 
@@ -148,7 +146,5 @@ def _compact(
                 inputs.append(Input(axis, 0))
     if swapped:
         inputs = [Input(SWAPPED[given.axis], given.dim) for given in inputs]
-    new = {
-        slot: Var(inputs[k].dim, k, inputs[k].axis) for k, slot in enumerate(used)
-    }
+    new = {slot: Var(inputs[k].dim, k, inputs[k].axis) for k, slot in enumerate(used)}
     return make_formula("Sum", rename(shared.node, new), inputs), tuple(arguments)

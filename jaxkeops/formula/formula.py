@@ -57,5 +57,7 @@ def swap_axes(node: Node) -> Node:
     """`node` with i for j and j for i."""
     return rebuild(
         node,
-        lambda leaf: Var(leaf.dim, leaf.slot, SWAPPED[leaf.axis]) if isinstance(leaf, Var) else None,
+        lambda leaf: (
+            Var(leaf.dim, leaf.slot, SWAPPED[leaf.axis]) if isinstance(leaf, Var) else None
+        ),
     )

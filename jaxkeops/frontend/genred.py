@@ -48,9 +48,7 @@ class Declared:
     names: tuple[str, ...]
 
 
-def declare_formula(
-    formula: str, aliases: Sequence[str], reduction_op: str, axis: int
-) -> Declared:
+def declare_formula(formula: str, aliases: Sequence[str], reduction_op: str, axis: int) -> Declared:
     """Reads a formula with its aliases.
 
     Raises a `FormulaError`, with the formula and a caret, for what cannot be read, and

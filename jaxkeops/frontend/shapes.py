@@ -57,13 +57,10 @@ def fit(inputs: Sequence[Input], shapes: Sequence[Shape], names: Sequence[str]) 
     cores = [1 if given.axis == "p" else 2 for given in inputs]
     rank = max([0, *(len(shape) - core for shape, core in zip(arrays, cores, strict=True))])
     arrays = [
-        (1,) * (rank + core - len(shape)) + shape
-        for shape, core in zip(arrays, cores, strict=True)
+        (1,) * (rank + core - len(shape)) + shape for shape, core in zip(arrays, cores, strict=True)
     ]
     batch = tuple(_batch_extent(axis, arrays, names) for axis in range(rank))
-    extents = {
-        axis: _row_count(axis, inputs, arrays, names) for axis in ("i", "j")
-    }
+    extents = {axis: _row_count(axis, inputs, arrays, names) for axis in ("i", "j")}
     return Fit(tuple(arrays), batch, extents["i"], extents["j"])
 
 

@@ -32,12 +32,15 @@ from .program import (
     Accumulator as Accumulator,
     Extremum as Extremum,
     Input as Input,
+    ListOutput as ListOutput,
+    Lowest as Lowest,
     Output as Output,
     Program as Program,
     Schedule as Schedule,
     ShiftedExp as ShiftedExp,
     Total as Total,
     roots as roots,
+    with_roots as with_roots,
 )
 from .scalar import (
     COLUMN as COLUMN,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .program import Extremum, Program, ShiftedExp, Total, roots
+from .program import Extremum, Lowest, Output, Program, ShiftedExp, Total, roots
 from .scalar import Apply, Column, Const, Index, Load, Scalar, State, topological
 
 Array = np.ndarray
@@ -16,8 +16,7 @@ def interpret(program: Program, arrays: Sequence[Array], M: int, N: int) -> list
     """arrays[s] has shape (rows, dim), or (dim,) for a parameter -> outputs of shape (M, E)."""
     if N == 0:
         return [
-            np.full((M, len(output.values)), output.empty, output.dtype)
-            for output in program.outputs
+            np.full((M, output.width), output.empty, output.dtype) for output in program.outputs
         ]
     known = {leaf: _load(program, arrays, leaf) for leaf in _loads(program)}
     with np.errstate(all="ignore"):
@@ -26,26 +25,27 @@ def interpret(program: Program, arrays: Sequence[Array], M: int, N: int) -> list
             if isinstance(leaf, Column):
                 known[leaf] = columns[leaf.k]
         taken = [
-            np.broadcast_to(value, (M, N))
-            for value in _evaluate(roots(program.accumulator), known)
+            np.broadcast_to(value, (M, N)) for value in _evaluate(roots(program.accumulator), known)
         ]
         states, indices = _accumulate(program, taken)
         results = []
         for output in program.outputs:
+            if not isinstance(output, Output):
+                entries = indices if output.indices else states
+                results.append(np.stack(entries, 1).astype(output.dtype))
+                continue
             for leaf in topological(output.values):
                 if isinstance(leaf, State):
                     known[leaf] = states[leaf.k][:, None]
                 elif isinstance(leaf, Index):
                     known[leaf] = indices[leaf.k][:, None]
-            values = [
-                np.broadcast_to(value, (M, 1)) for value in _evaluate(output.values, known)
-            ]
+            values = [np.broadcast_to(value, (M, 1)) for value in _evaluate(output.values, known)]
             results.append(np.concatenate(values, 1).astype(output.dtype))
     return results
 
 
 def _loads(program: Program) -> list[Load]:
-    ends = [value for output in program.outputs for value in output.values]
+    ends = [v for output in program.outputs if isinstance(output, Output) for v in output.values]
     everything = topological([*program.columns, *roots(program.accumulator), *ends])
     return [leaf for leaf in everything if isinstance(leaf, Load)]
 
@@ -83,7 +83,24 @@ def _accumulate(program: Program, taken: list[Array]) -> tuple[list[Array], list
             known = [np.where(np.isnan(value), start, value) for value in taken]
             least = [value.min(1) if sense == "min" else value.max(1) for value in known]
             first = [value.argmin(1) if sense == "min" else value.argmax(1) for value in known]
-            index = [
-                np.where(best == start, 0, k) for best, k in zip(least, first, strict=True)
-            ]
+            index = [np.where(best == start, 0, k) for best, k in zip(least, first, strict=True)]
             return least, index
+        case Lowest(count=count):
+            return _lowest(taken, count)
+
+
+def _lowest(taken: list[Array], count: int) -> tuple[list[Array], list[Array]]:
+    """Entries in the order of the list: the least of each value, the next of each, ..."""
+    states, indices = [], []
+    ordered = []
+    for value in taken:
+        known = np.where(np.isnan(value), np.inf, value)
+        order = np.argsort(known, 1, kind="stable")[:, :count]
+        ordered.append((np.take_along_axis(known, order, 1), order))
+    for n in range(count):
+        for least, order in ordered:
+            there = n < order.shape[1]
+            state = least[:, n] if there else np.full(len(least), np.inf)
+            states.append(state)
+            indices.append(np.where(state == np.inf, 0, order[:, n] if there else 0))
+    return states, indices

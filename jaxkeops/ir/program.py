@@ -31,6 +31,23 @@ class Output:
     dtype: str
     empty: float
 
+    @property
+    def width(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True)
+class ListOutput:
+    """All that a `Lowest` accumulator holds, in its order: a column for each entry.
+
+    indices: the columns of the pairs instead of the values; dtype is then an integer one.
+    """
+
+    width: int
+    indices: bool
+    dtype: str
+    empty: float
+
 
 @dataclass(frozen=True)
 class Total:
@@ -45,10 +62,12 @@ class ShiftedExp:
 
     State 0: a reference m, within a few units of the greatest `exponent`.
     State 1 + k: the sum over columns of 2 ** (exponent - m) * weights[k].
+    exact: m is the greatest exponent itself, which costs one more operation a pair.
     """
 
     exponent: Scalar  # in units of log 2
     weights: tuple[Scalar, ...]
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,16 +82,41 @@ class Extremum:
     sense: str  # "min" or "max"
 
 
-Accumulator = Total | ShiftedExp | Extremum
+@dataclass(frozen=True)
+class Lowest:
+    """The `count` least of each of values, ascending, with their columns; ties in their order.
+
+    Entry n * len(values) + k of the list: the n-th least of values[k]. NaN and +inf are passed
+    over; where there are fewer than `count` values, the rest are +inf with column 0.
+    """
+
+    values: tuple[Scalar, ...]
+    count: int
+
+
+Accumulator = Total | ShiftedExp | Extremum | Lowest
 
 
 def roots(accumulator: Accumulator) -> tuple[Scalar, ...]:
     """The expressions that the accumulator takes in at each pair."""
     match accumulator:
-        case Total(values) | Extremum(values, _):
+        case Total(values) | Extremum(values, _) | Lowest(values, _):
             return values
         case ShiftedExp(exponent, weights):
             return (exponent, *weights)
+
+
+def with_roots(accumulator: Accumulator, roots: tuple[Scalar, ...]) -> Accumulator:
+    """The same kind of accumulator, of other expressions."""
+    match accumulator:
+        case Total():
+            return Total(roots)
+        case Extremum(sense=sense):
+            return Extremum(roots, sense)
+        case Lowest(count=count):
+            return Lowest(roots, count)
+        case ShiftedExp(exact=exact):
+            return ShiftedExp(roots[0], roots[1:], exact)
 
 
 @dataclass(frozen=True)
@@ -98,5 +142,5 @@ class Program:
     inputs: tuple[Input, ...]
     columns: tuple[Scalar, ...]
     accumulator: Accumulator
-    outputs: tuple[Output, ...]
+    outputs: tuple[Output | ListOutput, ...]
     schedule: Schedule

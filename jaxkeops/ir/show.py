@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .program import Accumulator, Extremum, Program, ShiftedExp, Total, roots
+from .program import Accumulator, Extremum, Lowest, Output, Program, ShiftedExp, Total, roots
 from .scalar import PARAMETER, RATE_NAMES, Apply, Column, Const, Index, Load, Scalar, State
 from .scalar import topological
 
@@ -17,7 +17,7 @@ def show(program: Program) -> str:
     cut = program.schedule
     lines.append(f"schedule row_vectors={cut.row_vectors} tile={cut.tile}")
     sections: dict[int, list[str]] = {rate: [] for rate in range(len(RATE_NAMES))}
-    ends = [value for output in program.outputs for value in output.values]
+    ends = [v for output in program.outputs if isinstance(output, Output) for v in output.values]
     _statements([*program.columns, *roots(program.accumulator)], names, sections)
     stored = [f"column c{k} = {names[root]}" for k, root in enumerate(program.columns)]
     outputs: dict[int, list[str]] = {rate: [] for rate in range(len(RATE_NAMES))}
@@ -31,7 +31,10 @@ def show(program: Program) -> str:
     lines.append(f"  {_accumulate(program.accumulator, names)}")
     lines += ["at the end of each row:", *(f"  {line}" for line in outputs[1])]
     for k, output in enumerate(program.outputs):
-        values = ", ".join(names[value] for value in output.values)
+        if isinstance(output, Output):
+            values = ", ".join(names[value] for value in output.values)
+        else:
+            values = "list of columns" if output.indices else "list of values"
         lines.append(f"  output {k} {output.dtype} = {values} (empty {output.empty})")
     return "\n".join(lines)
 
@@ -64,7 +67,9 @@ def _accumulate(accumulator: Accumulator, names: dict[Scalar, str]) -> str:
     match accumulator:
         case Total():
             return f"total({inside})"
-        case ShiftedExp():
-            return f"shifted_exp({inside})"
+        case ShiftedExp(exact=exact):
+            return f"shifted_exp({inside}{', exact' if exact else ''})"
+        case Lowest(count=count):
+            return f"lowest {count}({inside})"
         case Extremum(sense=sense):
             return f"{sense}imum({inside})"

@@ -42,7 +42,7 @@ def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -
     vectors = 1 if cost >= 6 else 2 if cost >= 4 else 4
     while vectors > 1 and vectors * (states + 1) > machine.registers // 3:
         vectors //= 2
-    tile = EXTREMUM_TILE if isinstance(accumulator, ir.Extremum) else SUM_TILE
+    tile = EXTREMUM_TILE if isinstance(accumulator, ir.Extremum | ir.Lowest) else SUM_TILE
     return ir.Schedule(row_vectors=vectors, tile=tile)
 
 

@@ -20,7 +20,7 @@ def lower(formula: Formula, dtype: str, index_dtype: str, machine: Machine) -> i
     rewriter = Rewriter()
     accumulator, outer = _outside_of_the_sum(accumulator, rewriter)
     pair_roots, columns = take_out_columns(fuse(ir.roots(accumulator)))
-    accumulator = _with_roots(accumulator, pair_roots)
+    accumulator = ir.with_roots(accumulator, pair_roots)
     outputs = [_output(result, outer, rewriter, dtype, index_dtype) for result in results]
     (*column_roots,) = fuse(columns)
     return ir.Program(
@@ -60,19 +60,9 @@ def _outside_of_the_sum(
     """
     roots = rewriter.rewrite(ir.roots(accumulator))
     if not isinstance(accumulator, ir.Total):
-        return _with_roots(accumulator, roots), ()
+        return ir.with_roots(accumulator, roots), ()
     pairs = [rewriter.split(root) for root in roots]
     return ir.Total(tuple(inner for _, inner in pairs)), tuple(outer for outer, _ in pairs)
-
-
-def _with_roots(accumulator: ir.Accumulator, roots: tuple[Scalar, ...]) -> ir.Accumulator:
-    match accumulator:
-        case ir.Total():
-            return ir.Total(roots)
-        case ir.Extremum(sense=sense):
-            return ir.Extremum(roots, sense)
-        case ir.ShiftedExp():
-            return ir.ShiftedExp(roots[0], roots[1:])
 
 
 def _output(
@@ -87,7 +77,6 @@ def _output(
         states = [value.k if isinstance(value, ir.State) else None for value in values]
         assert None not in states, "a Sum gives its totals as they are"
         values = tuple(
-            rewriter.apply("mul", value, outer[k])
-            for value, k in zip(values, states, strict=True)
+            rewriter.apply("mul", value, outer[k]) for value, k in zip(values, states, strict=True)
         )
     return ir.Output(fuse(values), index_dtype if result.kind == "index" else dtype, result.empty)

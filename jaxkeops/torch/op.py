@@ -13,6 +13,7 @@ import torch
 
 from ..compiler import kernel
 from ..formula import Formula, make_formula, read
+from ..frontend.genred import common_dtype
 from ..frontend.shapes import Shape, fit
 from ..runtime import native
 
@@ -37,19 +38,22 @@ def _plan(
     """The kernel for arrays of these shapes, with the shape and dtype of each result."""
     formula = formula_of(text)
     compiled = kernel(formula, FLOAT_NAMES[dtype])
-    fitted = fit(formula.inputs, shapes, _labels(formula))
+    fitted = fit(formula.inputs, shapes, _labels(len(shapes)))
     results = [(fitted.result(width), DTYPES[name]) for width, name, _ in compiled.outputs]
     return compiled, tuple(results)
 
 
-def _labels(formula: Formula) -> list[str]:
-    return [f"argument {slot}" for slot in range(len(formula.inputs))]
+def _labels(count: int) -> list[str]:
+    return [f"argument {slot}" for slot in range(count)]
 
 
 def _run(text: str, args: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    dtype = args[0].dtype
+    if not all(arg.dtype is dtype for arg in args):  # addresses alone do not tell
+        common_dtype([str(arg.dtype).removeprefix("torch.") for arg in args], _labels(len(args)))
     inputs = tuple([arg.contiguous() for arg in args])
     shapes = tuple([arg.shape for arg in inputs])
-    compiled, results = _plan(text, inputs[0].dtype, shapes)
+    compiled, results = _plan(text, dtype, shapes)
     outputs = [torch.empty(shape, dtype=dtype) for shape, dtype in results]
     compiled.call_tensors(inputs, tuple(outputs))
     return outputs
@@ -61,7 +65,7 @@ LIBRARY.impl("reduce", _run, "CPU")
 @torch.library.register_fake("jaxkeops::reduce", lib=LIBRARY)
 def _shapes_only(text: str, args: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     formula = formula_of(text)
-    fitted = fit(formula.inputs, [tuple(arg.shape) for arg in args], _labels(formula))
+    fitted = fit(formula.inputs, [tuple(arg.shape) for arg in args], _labels(len(args)))
     return [
         args[0].new_empty(
             fitted.result(len(result.values)),

@@ -139,13 +139,8 @@ def gaussian() -> Case:
 
 
 @pytest.fixture
-def in_batches() -> Case:
-    return BY_NAME["gaussian_in_batches"]
-
-
-@pytest.fixture
-def log_sum_exp() -> Case:
-    return BY_NAME["log_sum_exp"]
+def by_name() -> dict[str, Case]:
+    return BY_NAME
 
 
 @pytest.fixture

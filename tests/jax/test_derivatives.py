@@ -22,11 +22,12 @@ def test_the_gradient_for_every_array(case, loss, agree, rng):
     agree(found, jax.jit(jax.value_and_grad(loss(case.dense), case.slots))(*arrays))
 
 
-def test_the_gradient_in_float32(gaussian, log_sum_exp, loss, agree, rng):
-    for case in (gaussian, log_sum_exp):
-        arrays = case.arrays(rng, "float32")
-        found = jax.jit(jax.grad(loss(case.genred), case.slots))(*arrays)
-        agree(found, jax.jit(jax.grad(loss(case.dense), case.slots))(*arrays))
+@pytest.mark.parametrize("name", ["gaussian", "log_sum_exp"])
+def test_the_gradient_in_float32(name, by_name, loss, agree, rng):
+    case = by_name[name]
+    arrays = case.arrays(rng, "float32")
+    found = jax.jit(jax.grad(loss(case.genred), case.slots))(*arrays)
+    agree(found, jax.jit(jax.grad(loss(case.dense), case.slots))(*arrays))
 
 
 def test_the_gradient_outside_jit(gaussian, loss, agree, rng):
@@ -35,12 +36,13 @@ def test_the_gradient_outside_jit(gaussian, loss, agree, rng):
     agree(found, jax.grad(loss(gaussian.dense), gaussian.slots)(*arrays))
 
 
-def test_the_gradient_for_one_array_at_a_time(in_batches, log_sum_exp, loss, agree, rng):
-    for case in (in_batches, log_sum_exp):
-        arrays = case.arrays(rng)
-        together = jax.jit(jax.grad(loss(case.genred), case.slots))(*arrays)
-        for slot in case.slots:
-            agree(jax.jit(jax.grad(loss(case.genred), slot))(*arrays), together[slot])
+@pytest.mark.parametrize("name", ["gaussian_in_batches", "log_sum_exp"])
+def test_the_gradient_for_one_array_at_a_time(name, by_name, loss, agree, rng):
+    case = by_name[name]
+    arrays = case.arrays(rng)
+    together = jax.jit(jax.grad(loss(case.genred), case.slots))(*arrays)
+    for slot in case.slots:
+        agree(jax.jit(jax.grad(loss(case.genred), slot))(*arrays), together[slot])
 
 
 def test_the_gradient_where_one_array_is_given_twice(gaussian, loss, agree, rng):
@@ -109,19 +111,20 @@ def test_third_derivatives_by_forward_over_reverse_over_reverse(case, loss, agre
     agree(jax.jit(third(case.genred))(*arrays), jax.jit(third(case.dense))(*arrays))
 
 
-def test_the_gradient_of_a_hessian_vector_product(in_batches, log_sum_exp, loss, agree, rng):
-    for case in (in_batches, log_sum_exp):
-        arrays = case.arrays(rng)
-        along = directions(arrays, rng)
+@pytest.mark.parametrize("name", ["gaussian_in_batches", "log_sum_exp"])
+def test_the_gradient_of_a_hessian_vector_product(name, by_name, loss, agree, rng):
+    case = by_name[name]
+    arrays = case.arrays(rng)
+    along = directions(arrays, rng)
 
-        def along_hessian(function, slots=case.slots, along=along):
-            def number(*arrays):
-                _, moved = jax.jvp(jax.grad(loss(function), slots), arrays, along)
-                return sum((each * each).sum() for each in moved)
+    def along_hessian(function):
+        def number(*arrays):
+            _, moved = jax.jvp(jax.grad(loss(function), case.slots), arrays, along)
+            return sum((each * each).sum() for each in moved)
 
-            return jax.jit(jax.grad(number, slots))
+        return jax.jit(jax.grad(number, case.slots))
 
-        agree(along_hessian(case.genred)(*arrays), along_hessian(case.dense)(*arrays))
+    agree(along_hessian(case.genred)(*arrays), along_hessian(case.dense)(*arrays))
 
 
 @pytest.mark.parametrize("modes", [["fwd"], ["rev"]])
@@ -155,11 +158,12 @@ def test_the_transpose_of_what_is_not_linear_is_refused(gaussian, rng):
         jax.linear_transpose(lambda a: lse(a, a), x[:, :1])(jnp.ones((5, 1)))
 
 
-def test_checkpoint_recomputes_and_changes_nothing(gaussian, log_sum_exp, loss, agree, rng):
-    for case in (gaussian, log_sum_exp):
-        arrays = case.arrays(rng)
-        found = jax.jit(jax.grad(jax.checkpoint(loss(case.genred)), case.slots))(*arrays)
-        agree(found, jax.jit(jax.grad(loss(case.genred), case.slots))(*arrays))
+@pytest.mark.parametrize("name", ["gaussian", "log_sum_exp"])
+def test_checkpoint_recomputes_and_changes_nothing(name, by_name, loss, agree, rng):
+    case = by_name[name]
+    arrays = case.arrays(rng)
+    found = jax.jit(jax.grad(jax.checkpoint(loss(case.genred)), case.slots))(*arrays)
+    agree(found, jax.jit(jax.grad(loss(case.genred), case.slots))(*arrays))
 
 
 @pytest.mark.parametrize("M", [0, 3])

@@ -28,9 +28,7 @@ dtypes = pytest.mark.parametrize("dtype", TOLERANCE)
 
 def sample(rng, M, N, dtype, batch=()):
     gamma = np.array([0.7], dtype)
-    x, y, b = (
-        rng.normal(size=(*batch, *size)).astype(dtype) for size in ((M, 3), (N, 3), (N, 2))
-    )
+    x, y, b = (rng.normal(size=(*batch, *size)).astype(dtype) for size in ((M, 3), (N, 3), (N, 2)))
     return gamma, x, y, b
 
 
@@ -76,7 +74,9 @@ def test_extrema_and_where_they_are(reduction, axis, dtype, rng):
     along = -2 if axis == 1 else -3
     result = Genred(FORMULA, ALIASES, reduction, axis=axis)(*arrays)
     values, indices = (
-        result if isinstance(result, tuple) else (result, None if "Arg" not in reduction else result)
+        result
+        if isinstance(result, tuple)
+        else (result, None if "Arg" not in reduction else result)
     )
     least = reduction.startswith("Min") or reduction == "ArgMin"
     if not reduction.startswith("Arg"):
@@ -271,7 +271,11 @@ def test_stages_print_as_text():
     [
         ({"axis": 2}, ArgumentError, "axis must be 0"),
         ({"axis": -1}, ArgumentError, "axis must be 0"),
-        ({"reduction_op": "Summ"}, UnknownNameError, "Unknown reduction 'Summ'. Did you mean 'Sum'"),
+        (
+            {"reduction_op": "Summ"},
+            UnknownNameError,
+            "Unknown reduction 'Summ'. Did you mean 'Sum'",
+        ),
         ({"formula": "Exp(-Z)"}, UnknownNameError, r"'Z'[\s\S]*Exp\(-Z\)\n {9}\^"),
         ({"formula": "Exp(X"}, FormulaSyntaxError, r"\^"),
         ({"formula": "X + B"}, FormulaError, "dimensions 3 and 2"),
@@ -314,8 +318,11 @@ def test_wrong_arguments_are_refused(warm, rng):
         ((gamma, x.astype("f2"), y, b), ArgumentError, "X has dtype float16"),
         ((gamma, x.tolist(), y, b), ArgumentTypeError, "X must be a numpy.ndarray, got list"),
         ((0.5, x, y, b), ArgumentTypeError, "G must be a numpy.ndarray, got float"),
-        ((gamma, x[None], y.repeat(2, 0).reshape(2, 6, 3), b[None].repeat(3, 0)), ArgumentError,
-         "Batch axis 0 is 2 long in Y and 3 in B"),
+        (
+            (gamma, x[None], y.repeat(2, 0).reshape(2, 6, 3), b[None].repeat(3, 0)),
+            ArgumentError,
+            "Batch axis 0 is 2 long in Y and 3 in B",
+        ),
     ):
         with pytest.raises(error, match=message):
             reduce(*args)

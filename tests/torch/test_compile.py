@@ -12,7 +12,7 @@ import torch
 from torch import func
 from torch._dynamo.testing import CompileCounter
 
-from jaxkeops.errors import JaxKeopsError
+from jaxkeops.errors import ArgumentError, JaxKeopsError
 from jaxkeops.torch import Genred
 
 in_graph = pytest.mark.parametrize("backend", ["eager", "aot_eager"])
@@ -149,6 +149,14 @@ def test_the_operation_passes_the_checks_of_pytorch(reduction, rng):
     if reduction != "Min_ArgMin":
         args[0].requires_grad_()
         torch.library.opcheck(torch.ops.jaxkeops.reduce.default, (made._formula.text, args))
+
+
+def test_the_operation_refuses_tensors_of_two_dtypes(gaussian_case, rng):
+    """Kernels see addresses only: of a shorter dtype they would read past the end."""
+    x, y, b, p = gaussian_case.tensors(rng)
+    text = gaussian_case.reduction._formula.text
+    with pytest.raises(ArgumentError, match="argument 1 has float32"):
+        torch.ops.jaxkeops.reduce(text, [x, y.float(), b, p])
 
 
 def test_tensors_without_data_give_shapes(gaussian_case, rng):

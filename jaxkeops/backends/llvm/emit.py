@@ -7,9 +7,9 @@ the outputs; `columns`, only there if the program has column values, fills rows 
 from __future__ import annotations
 
 from ... import ir
-from ...ir import Index, Program, State
+from ...ir import Index, ListOutput, Output, Program, State
 from ...ir.machine import Machine
-from .accumulate import Reduced, accumulate
+from .accumulators import Reduced, accumulate
 from .builder import Builder, Module
 from .frame import Frame, Known, below, cells, evaluate, lane_rows, leaves_at, merged
 
@@ -37,7 +37,7 @@ def _view(module: Module, name: str, program: Program, machine: Machine) -> Buil
 def _rows(module: Module, program: Program, machine: Machine) -> None:
     b = _view(module, "rows", program, machine)
     taken = ir.roots(program.accumulator)
-    given = [value for output in program.outputs for value in output.values]
+    given = [v for output in program.outputs if isinstance(output, Output) for v in output.values]
     frame = Frame(b, program, (*taken, *given))
     with_index = any(isinstance(value, Index) for value in given)
     with b.loop("%begin", "%end", str(row_block(program, machine))) as block:
@@ -69,9 +69,7 @@ def _row_values(frame: Frame, first: str, roots) -> tuple[str, str, Known]:
     for scalar in order:
         if isinstance(scalar, ir.Apply) and any(o in states for o in scalar.operands):
             states.add(scalar)
-    hoisted = [
-        s for s in order if isinstance(s, ir.Apply) and s.rate == ir.ROW and s not in states
-    ]
+    hoisted = [s for s in order if isinstance(s, ir.Apply) and s.rate == ir.ROW and s not in states]
     evaluate(b, hoisted, known)
     return first, rows, known
 
@@ -80,26 +78,56 @@ def _store(frame: Frame, first: str, rows: str, known: Known, result: Reduced) -
     b = frame.b
     mask = below(b, rows, "%end")
     known = merged(known)
-    for output in frame.program.outputs:
-        for leaf in ir.topological(output.values):
-            if isinstance(leaf, State):
-                known[leaf] = result.states[leaf.k]
     for number, output in enumerate(frame.program.outputs):
         pointer = b.load(b.address(frame.outputs, str(number), "ptr"), "ptr", 8)
         element = {"int32": "i32", "int64": "i64"}.get(output.dtype, b.element)
+        if isinstance(output, ListOutput):
+            _store_lists(frame, pointer, element, rows, mask, output, result)
+            continue
+        for leaf in ir.topological(output.values):
+            if isinstance(leaf, State):
+                known[leaf] = result.states[leaf.k]
         for k, value in enumerate(output.values):
             if isinstance(value, Index):
-                name = result.indices[value.k]
-                if element != "i64":
-                    wide, type = f"<{b.width} x i64>", f"<{b.width} x {element}>"
-                    name = b.convert("trunc", name, wide, type)
+                name = _as_index(b, result.indices[value.k], element)
             else:
                 (name,) = evaluate(b, [value], known)
-            if len(output.values) == 1:
+            if output.width == 1:
                 b.masked_store(name, b.address(pointer, first, element), mask, element)
             else:
-                where = cells(b, rows, len(output.values), k)
+                where = cells(b, rows, output.width, k)
                 b.scatter(name, b.addresses(pointer, where, element), mask, element)
+
+
+def _store_lists(
+    frame: Frame,
+    pointer: str,
+    element: str,
+    rows: str,
+    mask: str,
+    output: ListOutput,
+    result: Reduced,
+) -> None:
+    b = frame.b
+    each = len(result.lists)
+    type = f"<{b.width} x i64>"
+    with b.loop("0", str(output.width // each), nonempty=True) as entry:
+        for k, (values, columns) in enumerate(result.lists):
+            if output.indices:
+                name = b.load(b.address(columns, entry.index, type), type, 8)
+                name = _as_index(b, name, element)
+            else:
+                name = b.load(b.address(values, entry.index, b.type), b.type)
+            column = b.op("mul", entry.index, str(each), "i64")
+            where = b.let(f"add {type} {cells(b, rows, output.width, k)}, {b.splat(column, 'i64')}")
+            b.scatter(name, b.addresses(pointer, where, element), mask, element)
+
+
+def _as_index(b: Builder, name: str, element: str) -> str:
+    """An i64 of each lane as the integer of an output."""
+    if element == "i64":
+        return name
+    return b.convert("trunc", name, f"<{b.width} x i64>", f"<{b.width} x {element}>")
 
 
 def _columns(module: Module, program: Program, machine: Machine) -> None:

@@ -43,9 +43,7 @@ register(
         "LogSumExp",
         "log(sum(exp(f))) for f of dim 1, whatever the size of f; -inf for an empty sum.",
         value=_log_sum_exp,
-        accumulate=lambda f: ir.ShiftedExp(
-            ir.mul(f[0], ir.const(1 / math.log(2))), (ir.const(1),)
-        ),
+        accumulate=lambda f: ir.ShiftedExp(ir.mul(f[0], ir.const(1 / math.log(2))), (ir.const(1),)),
         results=lambda dim: (
             Result(
                 "float",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .builder import Builder
+from ..builder import Builder
 
 
 class Totals:
