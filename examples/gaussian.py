@@ -32,6 +32,7 @@ def main() -> None:
         "torch": (jaxkeops.torch.Genred, torch.from_numpy, lambda result: result),
     }
     print(f"sum over j of {FORMULA}, M={M}, N={N}, float32")
+    print("the first door compiles the kernel, the others find it")
     print(f"{'door':6} {'shape':>10} {'max rel. error':>15} {'first call':>12} {'later calls':>12}")
     for door, (make, convert, wait) in doors.items():
         arrays = [convert(array) for array in (gamma, x, y, b)]

@@ -34,26 +34,44 @@ class Kernel:
         empty: Callable[[tuple[int, ...], Any], Any],
         dtypes: tuple[Any, ...],
         out: tuple[Any, ...] | None = None,
+        ranges: tuple[Any, Any, Any] | None = None,
     ) -> tuple[Any, ...] | None:
         """
         The outputs, made by `empty(shape, dtypes[k])` or taken from `out`; None, and
         nothing done, if an array does not fit: not a buffer, gaps, other dtype or shape.
+
+        `ranges` is (row_blocks, ends, column_blocks): int32 or int64, (Mc, 2), (Mc,) and
+        (Mcc, 2). Rows row_blocks[k] are reduced over column_blocks[ends[k-1]:ends[k]],
+        ends[-1] counting as 0; blocks are half-open. Other rows get the value over no
+        rows. The same for every batch element. ValueError, before anything runs, for
+        ranges that are not sound.
         """
 
-    def call_tensors(self, args: tuple[Any, ...], outs: tuple[Any, ...]) -> None:
+    def call_tensors(
+        self,
+        args: tuple[Any, ...],
+        outs: tuple[Any, ...],
+        ranges: tuple[Any, Any, Any] | None = None,
+    ) -> None:
         """
         Fills `outs`. All have `data_ptr()` and `shape`; that they are contiguous, on the
         CPU and of the right dtype is the caller's to check. ValueError for a wrong shape.
+
+        `ranges` as in `call_buffers`; their `dtype` is read and checked.
         """
 
     def run(
         self,
         inputs: Sequence[tuple[int, tuple[int, ...]]],
         outputs: Sequence[tuple[int, tuple[int, ...]]],
+        ranges: tuple[
+            tuple[int, tuple[int, ...]], tuple[int, tuple[int, ...]], tuple[int, tuple[int, ...]]
+        ]
+        | None = None,
     ) -> None:
         """
         Fills `outputs`; all arrays are pairs (address, shape), contiguous, of the right
-        dtype. ValueError for a wrong shape.
+        dtype, which is int64 for `ranges`. ValueError for a wrong shape.
         """
 
     @property

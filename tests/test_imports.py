@@ -36,7 +36,7 @@ def test_jax_users_do_not_load_torch():
 
 
 def test_torch_users_do_not_load_jax():
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", minversion="2.11")
     assert not loaded_by("import jaxkeops; jaxkeops.torch.Genred") & {"jax", "jaxlib"}
 
 

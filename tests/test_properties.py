@@ -110,7 +110,7 @@ def dense(node: Node, reduction: str, arrays) -> tuple[tuple[np.ndarray, ...], n
     """The results of the oracle, and the sum of the sizes of the terms."""
     terms = evaluate(node, dict(enumerate(arrays)), POOL)
     with np.errstate(all="ignore"):
-        return REDUCTIONS[reduction].value(terms), np.abs(terms).sum(-2)
+        return REDUCTIONS[reduction].value(terms, None, 0), np.abs(terms).sum(-2)
 
 
 def close(result, expected, nearby, scale, eps) -> None:

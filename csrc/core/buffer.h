@@ -4,6 +4,7 @@
 #include "kernel.h"
 
 #include <cstdint>
+#include <string>
 
 namespace jaxkeops {
 
@@ -14,5 +15,13 @@ struct Buffer {
     int64_t rank = 0;
     Dtype dtype = Dtype::float32;
 };
+
+/// The shape as Python writes it: "(5, 3)", "(5,)".
+inline std::string show_shape(const Buffer &buffer) {
+    std::string text = "(";
+    for (int64_t d = 0; d < buffer.rank; ++d)
+        text += (d ? ", " : "") + std::to_string(buffer.shape[d]);
+    return text + (buffer.rank == 1 ? ",)" : ")");
+}
 
 } // namespace jaxkeops

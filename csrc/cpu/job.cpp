@@ -2,6 +2,7 @@
 #include "job.h"
 
 #include "pause.h"
+#include "ranges.h"
 
 #include <algorithm>
 #include <limits>
@@ -70,8 +71,9 @@ Status Scratch::allocate(const Problem &problem) {
     return Status::ok();
 }
 
-Job::Job(const Problem &problem, const Scratch &scratch, const Cut &columns, const Cut &rows)
-    : problem_(&problem), scratch_(&scratch), column_cut_(columns), row_cut_(rows),
+Job::Job(const Problem &problem, const Scratch &scratch, const Cut &columns, const Cut &rows,
+         const std::vector<Run> *runs)
+    : problem_(&problem), scratch_(&scratch), runs_(runs), column_cut_(columns), row_cut_(rows),
       inputs_(problem.kernel().inputs.size()), outputs_(problem.kernel().outputs.size()),
       columns_(columns.items, columns.group), rows_(rows.items, rows.group) {}
 
@@ -124,17 +126,42 @@ void Job::fill_columns(int64_t item, Addresses &addresses) const {
 
 void Job::fill_rows(int64_t item, Addresses &addresses) const {
     const int64_t element = item / row_cut_.chunks;
-    const int64_t begin = item % row_cut_.chunks * row_cut_.chunk;
     const int64_t scratch = problem_->locate(element, addresses);
     const int64_t all[] = {0, problem_->N()};
-    const Call call{problem_->M(),
-                    problem_->N(),
-                    addresses.inputs.data(),
-                    addresses.outputs.data(),
-                    scratch_->at(scratch),
-                    all,
-                    1};
+    Call call{problem_->M(),
+              problem_->N(),
+              addresses.inputs.data(),
+              addresses.outputs.data(),
+              scratch_->at(scratch),
+              all,
+              1};
+    if (runs_)
+        return fill_run(item % row_cut_.chunks, call, addresses);
+    const int64_t begin = item % row_cut_.chunks * row_cut_.chunk;
     problem_->kernel().rows(&call, begin, begin + std::min(row_cut_.chunk, problem_->M() - begin));
+}
+
+void Job::fill_run(int64_t item, Call &call, const Addresses &addresses) const {
+    const Ranges &ranges = *problem_->ranges();
+    const auto starts_after = [](int64_t wanted, const Run &run) {
+        return wanted < run.first_item;
+    };
+    const Run &run = *(std::upper_bound(runs_->begin(), runs_->end(), item, starts_after) - 1);
+    for (int64_t b = run.block; b < run.block + run.blocks; ++b) {
+        const Ranges::Block &block = ranges.blocks()[static_cast<size_t>(b)];
+        int64_t begin = block.begin, end = block.end;
+        if (run.blocks == 1) {
+            begin += (item - run.first_item) * run.chunk;
+            end = begin + std::min(run.chunk, end - begin);
+        }
+        if (block.count == 0) {
+            problem_->fill_rows(addresses, begin, end);
+            continue;
+        }
+        call.ranges = ranges.pairs(block);
+        call.range_count = block.count;
+        problem_->kernel().rows(&call, begin, end);
+    }
 }
 
 } // namespace jaxkeops

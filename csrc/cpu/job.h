@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <vector>
 
 namespace jaxkeops {
 
@@ -47,6 +48,20 @@ struct Cut {
     int64_t group = 1;  // chunks per claim
 };
 
+/// How the blocks of ranges are cut: a run is several blocks whole, or one block in chunks.
+struct Run {
+    int64_t first_item; // of one batch element; several blocks are one item
+    int64_t block;      // the first of `blocks` in Ranges::blocks()
+    int64_t blocks;
+    int64_t chunk; // rows of an item, if there is one block
+};
+
+/// The runs of one batch element, and in `cut` their items: `chunk` is not used.
+struct RangeCut {
+    Cut cut;
+    std::vector<Run> runs;
+};
+
 /// The scratch of all columns, aligned for vectors.
 class Scratch {
   public:
@@ -71,8 +86,10 @@ class Scratch {
 /// which may be gone. Hence no pool, however busy, can block the caller.
 class Job {
   public:
-    /// `columns.items` is 0 if the kernel has no columns function.
-    Job(const Problem &problem, const Scratch &scratch, const Cut &columns, const Cut &rows);
+    /// `columns.items` is 0 if the kernel has no columns function. `runs` are the runs of `rows`
+    /// if the problem has ranges, else null.
+    Job(const Problem &problem, const Scratch &scratch, const Cut &columns, const Cut &rows,
+        const std::vector<Run> *runs);
 
     /// The caller's share: returns when the problem is solved.
     void run(Addresses &addresses);
@@ -86,9 +103,11 @@ class Job {
     void work(Addresses &addresses);
     void fill_columns(int64_t item, Addresses &addresses) const;
     void fill_rows(int64_t item, Addresses &addresses) const;
+    void fill_run(int64_t item, Call &call, const Addresses &addresses) const;
 
-    const Problem *problem_; // the caller's: to be touched only after a claim
-    const Scratch *scratch_; // likewise
+    const Problem *problem_;       // the caller's: to be touched only after a claim
+    const Scratch *scratch_;       // likewise
+    const std::vector<Run> *runs_; // likewise
     const Cut column_cut_;
     const Cut row_cut_;
     const size_t inputs_;

@@ -1,6 +1,8 @@
 // csrc/cpu/launch.cpp -- decides how fine to cut, and who helps
 #include "launch.h"
 
+#include "ranges.h"
+
 #include <algorithm>
 #include <cmath>
 #include <exception>
@@ -13,6 +15,7 @@ constexpr double kSerialNs = 20e3; // waking a thread takes 5 to 50 us
 constexpr double kClaimNs = 4e3;   // least work of a claim: 100 times the cost of claiming
 constexpr double kChunkNs = 1e6;   // most work of a chunk, so that a late thread delays little
 constexpr double kClaimsPerThread = 8;
+constexpr double kCallNs = 20;  // to find a block and to call the kernel for it
 constexpr double kColumnNs = 1; // per number of the scratch: it is read, combined and written
 
 double row_ns(const Problem &problem) {
@@ -34,12 +37,46 @@ int64_t divide_up(int64_t a, int64_t b) {
     return a / b + (a % b != 0);
 }
 
+bool reduces_nothing(const Problem &problem) {
+    return problem.N() == 0 || (problem.ranges() && problem.ranges()->is_empty());
+}
+
+/// Rows that go through the columns together: without columns, rows are only filled.
+int64_t tile_of(const Problem &problem, const Ranges::Block &block) {
+    return block.count ? problem.kernel().row_block : 1;
+}
+
+/// A tile takes as long whether or not its last rows are there.
+double tile_ns(const Problem &problem, const Ranges::Block &block) {
+    return static_cast<double>(tile_of(problem, block)) *
+           std::max(1.0, block.columns * problem.kernel().pair_cost);
+}
+
+double block_ns(const Problem &problem, const Ranges::Block &block) {
+    const int64_t tiles = divide_up(block.end - block.begin, tile_of(problem, block));
+    return kCallNs + static_cast<double>(tiles) * tile_ns(problem, block);
+}
+
+/// The rows of one batch element.
+double rows_ns(const Problem &problem) {
+    if (!problem.ranges())
+        return static_cast<double>(problem.M()) * row_ns(problem);
+    double ns = 0;
+    for (const Ranges::Block &block : problem.ranges()->blocks())
+        ns += block_ns(problem, block);
+    return ns;
+}
+
+/// The work that a thread should take at once, out of `all`.
+double target_ns(double all, int64_t threads) {
+    const double least = threads > 1 ? kClaimNs : kChunkNs;
+    return std::clamp(all / (kClaimsPerThread * static_cast<double>(threads)), least, kChunkNs);
+}
+
 /// Cuts `elements` times `rows` into chunks of about `ns` / 8 per thread, multiples of `block`.
 Cut cut(int64_t elements, int64_t rows, int64_t block, double ns_per_row, int64_t threads) {
     const double all = static_cast<double>(elements) * static_cast<double>(rows) * ns_per_row;
-    const double least = threads > 1 ? kClaimNs : kChunkNs;
-    const double target =
-        std::clamp(all / (kClaimsPerThread * static_cast<double>(threads)), least, kChunkNs);
+    const double target = target_ns(all, threads);
     Cut cut;
     const double blocks = std::clamp(target / (ns_per_row * static_cast<double>(block)), 1.0, 1e9);
     const int64_t most = divide_up(rows, block);
@@ -65,11 +102,43 @@ Cut cut_columns(const Problem &problem, int64_t threads) {
     return cut(problem.scratch_elements(), problem.N(), kColumnBlock, column_ns(problem), threads);
 }
 
+RangeCut cut_ranges(const Problem &problem, int64_t threads) {
+    const double elements = static_cast<double>(problem.batch_elements());
+    const double element_ns = rows_ns(problem), target = target_ns(elements * element_ns, threads);
+    const std::vector<Ranges::Block> &blocks = problem.ranges()->blocks();
+    RangeCut made;
+    int64_t items = 0;
+    double run_ns = target; // of the last run: beyond `target` nothing is added to it
+    for (size_t b = 0; b < blocks.size(); ++b) {
+        const Ranges::Block &block = blocks[b];
+        const double ns = block_ns(problem, block);
+        run_ns += ns;
+        if (!made.runs.empty() && run_ns <= target) {
+            ++made.runs.back().blocks;
+            continue;
+        }
+        const double tiles = std::clamp(target / tile_ns(problem, block), 1.0, 1e9);
+        const int64_t rows = block.end - block.begin, tile = tile_of(problem, block);
+        const int64_t most = divide_up(rows, tile);
+        const int64_t taken = ns <= target ? most : std::min(static_cast<int64_t>(tiles), most);
+        const int64_t chunk = taken == most ? rows : taken * tile;
+        made.runs.push_back({items, static_cast<int64_t>(b), 1, chunk});
+        items += divide_up(rows, chunk);
+        run_ns = chunk == rows ? ns : target;
+    }
+    made.cut.chunks = items;
+    made.cut.items = problem.batch_elements() * items;
+    // Several items of an element are about `target` each, one may be far less.
+    if (items == 1)
+        made.cut.group = static_cast<int64_t>(std::clamp(target / element_ns, 1.0, 1e9));
+    return made;
+}
+
 Status launch(const Problem &problem, Workers &workers) noexcept try {
     const Kernel &kernel = problem.kernel();
     if (writes_nothing(problem))
         return Status::ok();
-    if (problem.N() == 0) {
+    if (reduces_nothing(problem)) {
         problem.fill_outputs();
         return Status::ok();
     }
@@ -79,17 +148,22 @@ Status launch(const Problem &problem, Workers &workers) noexcept try {
             return status;
     Addresses addresses(kernel.inputs.size(), kernel.outputs.size());
     const double elements = static_cast<double>(problem.batch_elements());
-    double ns = elements * static_cast<double>(problem.M()) * row_ns(problem);
+    double ns = elements * rows_ns(problem);
     if (kernel.columns)
         ns += static_cast<double>(problem.scratch_elements()) * static_cast<double>(problem.N()) *
               column_ns(problem);
     const int64_t threads = ns < kSerialNs ? 1 : std::max<int64_t>(1, workers.threads());
-    const Cut columns = cut_columns(problem, threads), rows = cut_rows(problem, threads);
+    RangeCut ranged;
+    if (problem.ranges())
+        ranged = cut_ranges(problem, threads);
+    const std::vector<Run> *const runs = problem.ranges() ? &ranged.runs : nullptr;
+    const Cut rows = runs ? ranged.cut : cut_rows(problem, threads);
+    const Cut columns = cut_columns(problem, threads);
     if (threads == 1) {
-        Job(problem, scratch, columns, rows).run(addresses);
+        Job(problem, scratch, columns, rows, runs).run(addresses);
         return Status::ok();
     }
-    const auto job = std::make_shared<Job>(problem, scratch, columns, rows);
+    const auto job = std::make_shared<Job>(problem, scratch, columns, rows, runs);
     try {
         workers.schedule(job, std::min(threads, job->claims()) - 1);
     } catch (const std::exception &) {

@@ -36,4 +36,9 @@ Status launch(const Problem &problem, Workers &workers) noexcept;
 Cut cut_rows(const Problem &problem, int64_t threads);
 Cut cut_columns(const Problem &problem, int64_t threads);
 
+/// How it cuts the rows of a problem with ranges: small blocks together, large ones in chunks of
+/// whole tiles, so that an item is about as long whatever the lengths of the lists.
+/// Throws std::bad_alloc.
+RangeCut cut_ranges(const Problem &problem, int64_t threads);
+
 } // namespace jaxkeops

@@ -1,9 +1,12 @@
 // csrc/cpu/problem.cpp -- checks arrays against a kernel, and finds where each element starts
 #include "problem.h"
 
+#include "ranges.h"
+
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <utility>
 
 namespace jaxkeops {
 
@@ -17,13 +20,6 @@ bool multiply(int64_t a, int64_t b, int64_t &product) {
     return true;
 }
 
-std::string show(const Buffer &buffer) {
-    std::string text = "(";
-    for (int64_t d = 0; d < buffer.rank; ++d)
-        text += (d ? ", " : "") + std::to_string(buffer.shape[d]);
-    return text + (buffer.rank == 1 ? ",)" : ")");
-}
-
 const char *rows_of(Axis axis) {
     return axis == Axis::i ? "M, " : axis == Axis::j ? "N, " : "";
 }
@@ -32,7 +28,8 @@ const char *rows_of(Axis axis) {
 Status wrong_input(size_t k, const Input &input, const Buffer &buffer, const std::string &why) {
     return Status::misfit("input " + std::to_string(k) + " (axis '" + name_of(input.axis) +
                           "'): expected shape (*batch, " + rows_of(input.axis) +
-                          std::to_string(input.width) + "), got " + show(buffer) + ": " + why);
+                          std::to_string(input.width) + "), got " + show_shape(buffer) + ": " +
+                          why);
 }
 
 bool is_aligned(const Buffer &buffer) {
@@ -44,14 +41,30 @@ bool overlap(const char *a, int64_t a_bytes, const char *b, int64_t b_bytes) {
 }
 
 template <class T>
-void fill(char *start, int64_t bytes, double value) {
-    T *const first = reinterpret_cast<T *>(start);
-    std::fill(first, first + bytes / static_cast<int64_t>(sizeof(T)), static_cast<T>(value));
+void fill_as(void *start, int64_t count, double value) {
+    T *const first = static_cast<T *>(start);
+    std::fill(first, first + count, static_cast<T>(value));
+}
+
+/// Writes the value of an empty reduction to `count` numbers of an output.
+void fill(const Output &output, void *start, int64_t count) {
+    switch (output.dtype) {
+    case Dtype::float32:
+        return fill_as<float>(start, count, output.empty);
+    case Dtype::float64:
+        return fill_as<double>(start, count, output.empty);
+    case Dtype::int32:
+        return fill_as<int32_t>(start, count, output.empty);
+    case Dtype::int64:
+        return fill_as<int64_t>(start, count, output.empty);
+    }
 }
 
 } // namespace
 
 Problem::Problem(const Kernel &kernel) : kernel_(&kernel) {}
+
+Problem::~Problem() = default;
 
 Status Problem::bind_inputs(const Buffer *inputs, size_t count) {
     if (count != kernel_->inputs.size())
@@ -175,7 +188,7 @@ Status Problem::check_output(size_t k, const Buffer &output) const {
         for (int64_t extent : batch_)
             shape += std::to_string(extent) + ", ";
         shape += std::to_string(M_) + ", " + std::to_string(wanted.width) + ")";
-        return Status::misfit(name + ": expected shape " + shape + ", got " + show(output));
+        return Status::misfit(name + ": expected shape " + shape + ", got " + show_shape(output));
     }
     if (output.dtype != wanted.dtype)
         return Status::misfit(name + ": expected dtype " + name_of(wanted.dtype) + ", got " +
@@ -209,6 +222,14 @@ Status Problem::bind_outputs(const Buffer *outputs, size_t count) {
         if (Status status = check_output(k, outputs[k]); !status.is_ok())
             return status;
     }
+    return Status::ok();
+}
+
+Status Problem::bind_ranges(const Buffer *arrays) {
+    auto ranges = std::make_unique<Ranges>();
+    if (Status status = ranges->bind(arrays, M_, N_); !status.is_ok())
+        return status;
+    ranges_ = std::move(ranges);
     return Status::ok();
 }
 
@@ -249,21 +270,16 @@ void Problem::locate_columns(int64_t scratch, Addresses &addresses) const {
 void Problem::fill_outputs() const {
     for (size_t k = 0; k < outputs_.size(); ++k) {
         const Output &output = kernel_->outputs[k];
-        const int64_t bytes = bytes_of_output(k);
-        switch (output.dtype) {
-        case Dtype::float32:
-            fill<float>(outputs_[k], bytes, output.empty);
-            break;
-        case Dtype::float64:
-            fill<double>(outputs_[k], bytes, output.empty);
-            break;
-        case Dtype::int32:
-            fill<int32_t>(outputs_[k], bytes, output.empty);
-            break;
-        case Dtype::int64:
-            fill<int64_t>(outputs_[k], bytes, output.empty);
-            break;
-        }
+        fill(output, outputs_[k], bytes_of_output(k) / size_of(output.dtype));
+    }
+}
+
+void Problem::fill_rows(const Addresses &addresses, int64_t begin, int64_t end) const {
+    for (size_t k = 0; k < outputs_.size(); ++k) {
+        const Output &output = kernel_->outputs[k];
+        char *const start = static_cast<char *>(addresses.outputs[k]);
+        fill(output, start + begin * output.width * size_of(output.dtype),
+             (end - begin) * output.width);
     }
 }
 

@@ -7,8 +7,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace jaxkeops {
+
+class Ranges;
 
 /// The addresses that one `Call` points to. Each thread owns one.
 struct Addresses {
@@ -27,12 +30,17 @@ struct Addresses {
 class Problem {
   public:
     explicit Problem(const Kernel &kernel);
+    ~Problem();
 
     /// Finds B, M, N. Throws std::bad_alloc, as does `bind_outputs`.
     Status bind_inputs(const Buffer *inputs, size_t count);
 
     /// Checks the outputs against (*B, M, E); no output may share memory with an input.
     Status bind_outputs(const Buffer *outputs, size_t count);
+
+    /// Reduces each row over some columns only, the same in every batch element: three arrays, see
+    /// `Ranges`, which are copied. To be called after `bind_inputs`. Throws std::bad_alloc.
+    Status bind_ranges(const Buffer *arrays);
 
     const Kernel &kernel() const { return *kernel_; }
     int64_t M() const { return M_; }
@@ -42,6 +50,9 @@ class Problem {
     int64_t batch_elements() const { return batch_elements_; }
     size_t batch_rank() const { return batch_.size(); }
     int64_t batch_extent(size_t axis) const { return batch_[axis]; }
+
+    /// Null: every row is reduced over all columns.
+    const Ranges *ranges() const { return ranges_.get(); }
 
     /// Scratches that differ: batch axes on which no column input varies share one.
     int64_t scratch_elements() const { return scratch_elements_; }
@@ -54,6 +65,9 @@ class Problem {
 
     /// Writes the value of an empty reduction everywhere.
     void fill_outputs() const;
+
+    /// The same in rows [begin, end) of the batch element whose addresses these are.
+    void fill_rows(const Addresses &addresses, int64_t begin, int64_t end) const;
 
   private:
     Status find_extents(const Buffer *inputs);
@@ -75,6 +89,7 @@ class Problem {
     SmallArray<int64_t, 48> strides_; // in bytes, input by input; 0: broadcast
     SmallArray<char *, 4> outputs_;
     SmallArray<int64_t, 4> output_bytes_; // of one batch element
+    std::unique_ptr<const Ranges> ranges_;
 };
 
 } // namespace jaxkeops

@@ -2,8 +2,10 @@
 #include "kernel_object.h"
 
 #include "../core/small_array.h"
+#include "../cpu/ranges.h"
 
 #include <string>
+#include <utility>
 
 namespace nb = nanobind;
 
@@ -15,6 +17,7 @@ namespace {
 struct Names {
     nb::object data_ptr = nb::steal(PyUnicode_InternFromString("data_ptr"));
     nb::object shape = nb::steal(PyUnicode_InternFromString("shape"));
+    nb::object dtype = nb::steal(PyUnicode_InternFromString("dtype"));
 };
 
 const Names &names() {
@@ -70,9 +73,24 @@ void require_count(const char *what, size_t expected, size_t got) {
                                std::to_string(got)));
 }
 
-/// Reads every array with `read_input(k, array)`, `read_output(k, array)`, checks, and runs.
-template <class ReadInput, class ReadOutput>
-void run_arrays(const Kernel &kernel, ReadInput read_input, ReadOutput read_output) {
+/// The dtype of a tensor of ranges, by its name: "torch.int64", "int32".
+Dtype read_range_dtype(size_t k, nb::handle tensor) {
+    const nb::object dtype = nb::steal(PyObject_GetAttr(tensor.ptr(), names().dtype.ptr()));
+    if (!dtype.is_valid())
+        throw nb::python_error();
+    const std::string text = nb::str(dtype).c_str();
+    const std::string name = text.substr(text.rfind('.') + 1);
+    for (Dtype known : {Dtype::int32, Dtype::int64})
+        if (name == name_of(known))
+            return known;
+    throw nb::value_error(Ranges::wrong_dtype(k, name).message().c_str());
+}
+
+/// Reads every array with `read_input(k, array)`, `read_output(k, array)`, and `ranges`, unless
+/// None, with `read_range(k, object, array)`, which returns their dtype; checks, and runs.
+template <class ReadInput, class ReadOutput, class ReadRange>
+void run_arrays(const Kernel &kernel, nb::object ranges, ReadInput read_input,
+                ReadOutput read_output, ReadRange read_range) {
     const size_t inputs = kernel.inputs.size(), outputs = kernel.outputs.size();
     SmallArray<Array, 12> arrays(inputs + outputs);
     SmallArray<Buffer, 12> buffers(inputs + outputs);
@@ -86,6 +104,16 @@ void run_arrays(const Kernel &kernel, ReadInput read_input, ReadOutput read_outp
     }
     Problem problem(kernel);
     require(problem.bind_inputs(buffers.data(), inputs));
+    if (!ranges.is_none()) {
+        const nb::tuple three = three_arrays(std::move(ranges));
+        Array range_arrays[Ranges::kArrays];
+        Buffer range_buffers[Ranges::kArrays];
+        for (size_t k = 0; k < Ranges::kArrays; ++k) {
+            const Dtype dtype = read_range(k, nb::object(three[k]), range_arrays[k]);
+            range_buffers[k] = range_arrays[k].buffer(dtype);
+        }
+        bind_ranges(problem, range_buffers);
+    }
     require(problem.bind_outputs(buffers.data() + inputs, outputs));
     launch_from_python(problem);
 }
@@ -98,22 +126,32 @@ void read_pair(nb::handle pair, Array &array) {
 
 } // namespace
 
-void call_tensors(const KernelObject &self, nb::tuple args, nb::tuple outs) {
+void call_tensors(const KernelObject &self, nb::tuple args, nb::tuple outs, nb::object ranges) {
     const Kernel &kernel = *self.kernel;
     require_count("inputs", kernel.inputs.size(), nb::len(args));
     require_count("outputs", kernel.outputs.size(), nb::len(outs));
     run_arrays(
-        kernel, [&](size_t k, Array &array) { array.read_tensor(args[k]); },
-        [&](size_t k, Array &array) { array.read_tensor(outs[k]); });
+        kernel, std::move(ranges), [&](size_t k, Array &array) { array.read_tensor(args[k]); },
+        [&](size_t k, Array &array) { array.read_tensor(outs[k]); },
+        [](size_t k, nb::handle tensor, Array &array) {
+            array.read_tensor(tensor);
+            return read_range_dtype(k, tensor);
+        });
 }
 
-void run_addresses(const KernelObject &self, nb::sequence inputs, nb::sequence outputs) {
+void run_addresses(const KernelObject &self, nb::sequence inputs, nb::sequence outputs,
+                   nb::object ranges) {
     const Kernel &kernel = *self.kernel;
     require_count("inputs", kernel.inputs.size(), nb::len(inputs));
     require_count("outputs", kernel.outputs.size(), nb::len(outputs));
     run_arrays(
-        kernel, [&](size_t k, Array &array) { read_pair(nb::object(inputs[k]), array); },
-        [&](size_t k, Array &array) { read_pair(nb::object(outputs[k]), array); });
+        kernel, std::move(ranges),
+        [&](size_t k, Array &array) { read_pair(nb::object(inputs[k]), array); },
+        [&](size_t k, Array &array) { read_pair(nb::object(outputs[k]), array); },
+        [](size_t, nb::handle pair, Array &array) {
+            read_pair(pair, array);
+            return Dtype::int64;
+        });
 }
 
 } // namespace jaxkeops

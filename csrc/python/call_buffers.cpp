@@ -2,8 +2,11 @@
 #include "kernel_object.h"
 
 #include "../core/small_array.h"
+#include "../cpu/ranges.h"
 
 #include <cstring>
+#include <string>
+#include <utility>
 
 namespace nb = nanobind;
 
@@ -44,6 +47,12 @@ class Views {
         return true;
     }
 
+    /// What the buffer taken last says of its numbers, for messages.
+    std::string format() const {
+        const char *const text = views_[held_ - 1].format;
+        return std::string("format '") + (text ? text : "B") + "'";
+    }
+
     const Buffer *buffers() const { return buffers_.data(); }
 
   private:
@@ -76,6 +85,27 @@ bool clear_misfit() {
     return true;
 }
 
+/// Reads three arrays of int32 or int64; ValueError for anything else.
+void read_ranges(Problem &problem, nb::object ranges) {
+    const nb::tuple arrays = three_arrays(std::move(ranges));
+    Views views(Ranges::kArrays);
+    for (size_t k = 0; k < Ranges::kArrays; ++k) {
+        const nb::object array = arrays[k];
+        if (!views.take(array.ptr(), kInput)) {
+            if (!clear_misfit())
+                throw nb::python_error();
+            throw nb::value_error(
+                Ranges::wrong(k, ": expected a C-contiguous array of int32 or int64, got " +
+                                     name_of_type(array))
+                    .message()
+                    .c_str());
+        }
+        if (!views.read(Dtype::int64) && !views.read(Dtype::int32))
+            throw nb::value_error(Ranges::wrong_dtype(k, views.format()).message().c_str());
+    }
+    bind_ranges(problem, views.buffers());
+}
+
 nb::object make_output(const Problem &problem, size_t k, nb::handle empty, nb::handle dtype) {
     const size_t batch_rank = problem.batch_rank();
     nb::object shape = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(batch_rank + 2)));
@@ -97,7 +127,7 @@ nb::object make_output(const Problem &problem, size_t k, nb::handle empty, nb::h
 } // namespace
 
 nb::object call_buffers(const KernelObject &self, nb::tuple args, nb::object empty,
-                        nb::tuple dtypes, nb::object out) {
+                        nb::tuple dtypes, nb::object out, nb::object ranges) {
     const Kernel &kernel = *self.kernel;
     const size_t inputs = kernel.inputs.size(), outputs = kernel.outputs.size();
     if (nb::len(args) != inputs)
@@ -116,6 +146,8 @@ nb::object call_buffers(const KernelObject &self, nb::tuple args, nb::object emp
     Problem problem(kernel);
     if (!problem.bind_inputs(views.buffers(), inputs).is_ok())
         return nb::none();
+    if (!ranges.is_none())
+        read_ranges(problem, std::move(ranges));
 
     const bool is_given = !out.is_none();
     nb::object results;

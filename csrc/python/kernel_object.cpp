@@ -2,6 +2,7 @@
 #include "kernel_object.h"
 
 #include "../cpu/launch.h"
+#include "../cpu/ranges.h"
 #include "../cpu/thread_pool.h"
 #include "lock.h"
 
@@ -105,6 +106,31 @@ void launch_from_python(const Problem &problem) {
     throw nb::python_error();
 }
 
+std::string name_of_type(nb::handle object) {
+    return nb::str(object.type().attr("__name__")).c_str();
+}
+
+nb::tuple three_arrays(nb::object ranges) {
+    const bool is_tuple = nb::isinstance<nb::tuple>(ranges);
+    if (!is_tuple || nb::len(ranges) != Ranges::kArrays)
+        throw nb::value_error(
+            ("ranges: expected a tuple of three arrays, (row_blocks, ends, "
+             "column_blocks), got " +
+             (is_tuple ? "a tuple of " + std::to_string(nb::len(ranges)) : name_of_type(ranges)))
+                .c_str());
+    return nb::borrow<nb::tuple>(ranges);
+}
+
+void bind_ranges(Problem &problem, const Buffer *arrays) {
+    Status status;
+    {
+        const Unlocked unlocked;
+        status = problem.bind_ranges(arrays);
+    }
+    if (!status.is_ok())
+        throw nb::value_error(status.message().c_str());
+}
+
 void bind_kernel(nb::module_ &module) {
     nb::class_<KernelObject>(
         module, "Kernel",
@@ -123,22 +149,35 @@ void bind_kernel(nb::module_ &module) {
                 "column_inputs: collections.abc.Sequence[int] = (), row_block: int = 1, "
                 "pair_cost: float = 0.2, code: object = None) -> None"))
         .def("call_buffers", &call_buffers, "args"_a, "empty"_a, "dtypes"_a, "out"_a = nb::none(),
+             "ranges"_a = nb::none(),
              nb::sig("def call_buffers(self, args: tuple[typing.Any, ...], "
                      "empty: collections.abc.Callable[[tuple[int, ...], typing.Any], typing.Any], "
                      "dtypes: tuple[typing.Any, ...], "
-                     "out: tuple[typing.Any, ...] | None = None) -> tuple[typing.Any, ...] | None"),
+                     "out: tuple[typing.Any, ...] | None = None, "
+                     "ranges: tuple[typing.Any, typing.Any, typing.Any] | None = None) "
+                     "-> tuple[typing.Any, ...] | None"),
              "The outputs, made by `empty(shape, dtypes[k])` or taken from `out`; None, and\n"
-             "nothing done, if an array does not fit: not a buffer, gaps, other dtype or shape.")
-        .def("call_tensors", &call_tensors, "args"_a, "outs"_a,
-             nb::sig("def call_tensors(self, args: tuple[typing.Any, ...], "
-                     "outs: tuple[typing.Any, ...]) -> None"),
-             "Fills `outs`. All have `data_ptr()` and `shape`; that they are contiguous, on the\n"
-             "CPU and of the right dtype is the caller's to check. ValueError for a wrong shape.")
-        .def("run", &run_addresses, "inputs"_a, "outputs"_a,
+             "nothing done, if an array does not fit: not a buffer, gaps, other dtype or shape.\n\n"
+             "`ranges` is (row_blocks, ends, column_blocks): int32 or int64, (Mc, 2), (Mc,) and\n"
+             "(Mcc, 2). Rows row_blocks[k] are reduced over column_blocks[ends[k-1]:ends[k]],\n"
+             "ends[-1] counting as 0; blocks are half-open. Other rows get the value over no\n"
+             "rows. The same for every batch element. ValueError, before anything runs, for\n"
+             "ranges that are not sound.")
+        .def(
+            "call_tensors", &call_tensors, "args"_a, "outs"_a, "ranges"_a = nb::none(),
+            nb::sig("def call_tensors(self, args: tuple[typing.Any, ...], "
+                    "outs: tuple[typing.Any, ...], "
+                    "ranges: tuple[typing.Any, typing.Any, typing.Any] | None = None) -> None"),
+            "Fills `outs`. All have `data_ptr()` and `shape`; that they are contiguous, on the\n"
+            "CPU and of the right dtype is the caller's to check. ValueError for a wrong shape.\n\n"
+            "`ranges` as in `call_buffers`; their `dtype` is read and checked.")
+        .def("run", &run_addresses, "inputs"_a, "outputs"_a, "ranges"_a = nb::none(),
              nb::sig("def run(self, inputs: collections.abc.Sequence[tuple[int, tuple[int, ...]]], "
-                     "outputs: collections.abc.Sequence[tuple[int, tuple[int, ...]]]) -> None"),
+                     "outputs: collections.abc.Sequence[tuple[int, tuple[int, ...]]], "
+                     "ranges: tuple[tuple[int, tuple[int, ...]], tuple[int, tuple[int, ...]], "
+                     "tuple[int, tuple[int, ...]]] | None = None) -> None"),
              "Fills `outputs`; all arrays are pairs (address, shape), contiguous, of the right\n"
-             "dtype. ValueError for a wrong shape.")
+             "dtype, which is int64 for `ranges`. ValueError for a wrong shape.")
         .def_prop_ro("inputs", &inputs_of,
                      nb::sig("def inputs(self) -> tuple[tuple[str, int], ...]"),
                      "(axis, width) of each input.")

@@ -4,6 +4,7 @@
 #include "../core/kernel_table.h"
 #include "../core/small_array.h"
 #include "../cpu/launch.h"
+#include "../cpu/ranges.h"
 
 #include "xla/ffi/api/c_api.h"
 #include "xla/ffi/api/ffi.h"
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <exception>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -93,13 +95,16 @@ Status read_buffer(const ffi::AnyBuffer &from, const char *what, size_t k, Buffe
 
 Status run(const Kernel &kernel, ffi::ThreadPool &pool, ffi::RemainingArgs &args,
            ffi::RemainingRets &rets) {
+    const size_t expected = kernel.inputs.size();
+    const bool has_ranges = args.size() == expected + Ranges::kArrays;
+    const size_t count = has_ranges ? expected : args.size();
     SmallArray<Buffer, 16> inputs(args.size());
     for (size_t k = 0; k < args.size(); ++k) {
         const auto buffer = args.get<ffi::AnyBuffer>(k);
         if (buffer.has_error())
             return Status::misfit(buffer.error().message());
         if (Status status = read_buffer(*buffer, "input", k, inputs[k]); !status.is_ok())
-            return status;
+            return k < count ? status : Ranges::wrong_dtype(k - count, "another dtype");
     }
     SmallArray<Buffer, 4> outputs(rets.size());
     for (size_t k = 0; k < rets.size(); ++k) {
@@ -110,8 +115,11 @@ Status run(const Kernel &kernel, ffi::ThreadPool &pool, ffi::RemainingArgs &args
             return status;
     }
     Problem problem(kernel);
-    if (Status status = problem.bind_inputs(inputs.data(), inputs.size()); !status.is_ok())
+    if (Status status = problem.bind_inputs(inputs.data(), count); !status.is_ok())
         return status;
+    if (has_ranges)
+        if (Status status = problem.bind_ranges(inputs.data() + count); !status.is_ok())
+            return status;
     if (Status status = problem.bind_outputs(outputs.data(), outputs.size()); !status.is_ok())
         return status;
     XlaWorkers workers(pool);
@@ -140,6 +148,8 @@ ffi::Error execute(KernelState *state, ffi::ThreadPool pool, ffi::Dictionary,
                    ffi::RemainingArgs args, ffi::RemainingRets rets) try {
     const Status status = run(*state->kernel, pool, args, rets);
     return status.is_ok() ? ffi::Error::Success() : error_of(status);
+} catch (const std::bad_alloc &) {
+    return error_of(Status::no_memory("no memory to describe the call"));
 } catch (const std::exception &error) {
     return error_of(Status::failed(error.what()));
 }

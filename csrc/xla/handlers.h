@@ -9,7 +9,8 @@ namespace jaxkeops {
 ///
 /// `instantiate` reads the attributes `key` and `text` (strings), finds or compiles the kernel and
 /// keeps it as the call's state. `execute` binds the operands and all results, in the order of the
-/// kernel's outputs, and runs on XLA's own threads.
+/// kernel's outputs, and runs on XLA's own threads. Three operands after the kernel's inputs are
+/// ranges, S32 or S64, see `Ranges`.
 struct CpuHandlers {
     void *instantiate;
     void *execute;

@@ -14,7 +14,7 @@ from ..errors import NotDifferentiableError
 from ..ir import Input
 from .autodiff import differential, gradient
 from .formula import SWAPPED, Formula, make_formula, rename
-from .node import F, Node, Var, variables
+from .node import F, Node, Var, variables, zeros
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,22 @@ class Argument:
 
 @dataclass(frozen=True)
 class Tangent:
-    """The tangent of the first result; None if it is zero.
+    """The tangents of all float results, side by side; None if all are zero.
 
     The arrays at hand are the inputs, the results, then the tangents of the moving inputs.
+    parts: (number of the result, start, stop), the columns of each.
     """
 
     formula: Formula | None
     arguments: tuple[Argument, ...]
+    parts: tuple[tuple[int, int, int], ...]
 
 
 @dataclass(frozen=True)
 class Sweep:
     """Gradients that one pass over the pairs gives: columns [start, stop) for each slot.
 
-    The arrays at hand are the inputs, the results, then the cotangent of the first result.
+    The arrays at hand are the inputs, the results, then the given cotangents.
     axis: which axis of the differentiated formula the rows of the result are. A slot that is a
     parameter takes the sum over those rows.
     """
@@ -54,76 +56,140 @@ class Sweep:
     parts: tuple[tuple[int, int, int], ...]
 
 
+@dataclass(frozen=True)
+class Selected:
+    """One coordinate of a formula at chosen pairs, a row for each: a Sum without columns.
+
+    slots: the inputs it takes, in its order. Those on axis i or j come with the rows of the
+    chosen pairs; after them comes an array (*batch, rows, 0), which says how many there are.
+    """
+
+    formula: Formula
+    slots: tuple[int, ...]
+
+
 @lru_cache(maxsize=1024)
 def tangent(formula: Formula, moving: tuple[int, ...]) -> Tangent:
-    """The derivative of `formula` along tangents of the inputs in `moving`, all at once."""
-    outer, results, _ = _outside(formula)
+    """The derivatives of the float results along tangents of the inputs in `moving`, at once."""
+    outer, results = _outside(formula)
     at_hand = [*formula.inputs, *results]
     directions = {}
     for slot in moving:
         given = formula.inputs[slot]
         directions[slot] = Var(given.dim, len(at_hand), given.axis)
         at_hand.append(given)
-    inner = differential(formula.node, directions)
-    if inner is None:
-        return Tangent(None, ())
-    node = rename(outer, {_PLACE: inner})
-    return Tangent(*_compact(node, at_hand, swapped=False))
+    inner: dict[int, Node] = {}
+    for place, root in _roots(formula):
+        found = differential(root, directions)
+        if found is not None:
+            inner[place] = found
+    if not inner:
+        return Tangent(None, (), ())
+    for place, root in _roots(formula):
+        inner.setdefault(place, zeros(root.dim))
+    parts, start = [], 0
+    for number, node in outer:
+        parts.append((number, start, start + node.dim))
+        start += node.dim
+    node = reduce(F.Concat, [rename(node, inner) for _, node in outer])
+    return Tangent(*_compact(node, at_hand, swapped=False), tuple(parts))
 
 
 @lru_cache(maxsize=1024)
-def cotangents(formula: Formula, slots: tuple[int, ...]) -> tuple[Sweep, ...]:
+def cotangents(
+    formula: Formula, slots: tuple[int, ...], given: tuple[int, ...] = (0,)
+) -> tuple[Sweep, ...]:
     """The gradients for the inputs in `slots`, in as few passes as there are axes among them.
 
+    given: the numbers of the float results that have a cotangent.
     A slot that appears in no part has a zero gradient.
     """
-    outer, results, width = _outside(formula)
-    at_hand = [*formula.inputs, *results, Input("i", width)]
-    g = Var(width, len(at_hand) - 1, "i")
-    inner = gradient(outer, [_PLACE], g)[_PLACE]
-    if inner is None:
-        return ()
-    found = gradient(formula.node, slots, inner)
+    outer, results = _outside(formula)
+    at_hand = [*formula.inputs, *results]
+    of_roots: dict[int, Node] = {}
+    for number, node in outer:
+        if number in given:
+            g = Var(node.dim, len(at_hand), "i")
+            at_hand.append(results[number])
+            places = [place for place, _ in _roots(formula)]
+            for place, found in gradient(node, places, g).items():
+                if found is not None:
+                    known = of_roots.get(place)
+                    of_roots[place] = found if known is None else F.Add(known, found)
+    gradients: dict[int, Node] = {}
+    for place, root in _roots(formula):
+        if place in of_roots:
+            for slot, found in gradient(root, slots, of_roots[place]).items():
+                if found is not None:
+                    known = gradients.get(slot)
+                    gradients[slot] = found if known is None else F.Add(known, found)
+    return tuple(
+        _sweep(axis, members, at_hand)
+        for axis, members in _by_axis(formula, gradients).items()
+        if members
+    )
+
+
+@lru_cache(maxsize=1024)
+def selected(formula: Formula, coordinate: int) -> Selected:
+    """Coordinate number `coordinate` of the formula, at pairs chosen for each row."""
+    node = formula.node if formula.node.dim == 1 else F.Elem(formula.node, coordinate)
+    slots = sorted(variables(node))
+    inputs = [Input("p" if formula.inputs[k].axis == "p" else "i", formula.inputs[k].dim) for k in slots]
+    new = {slot: Var(inputs[k].dim, k, inputs[k].axis) for k, slot in enumerate(slots)}
+    made = make_formula("Sum", rename(node, new), [*inputs, Input("i", 0)])
+    return Selected(made, tuple(slots))
+
+
+def _by_axis(formula: Formula, gradients: dict[int, Node]) -> dict[str, list[tuple[int, Node]]]:
+    """Gradients by the axis of their rows; those of parameters ride with the others."""
     groups: dict[str, list[tuple[int, Node]]] = {"i": [], "j": []}
     parameters = []
-    for slot in slots:
-        node = found[slot]
-        if node is not None:
-            axis = formula.inputs[slot].axis
-            (parameters if axis == "p" else groups[axis]).append((slot, node))
+    for slot, node in gradients.items():
+        axis = formula.inputs[slot].axis
+        (parameters if axis == "p" else groups[axis]).append((slot, node))
     groups["j" if groups["j"] and not groups["i"] else "i"].extend(parameters)
-    sweeps = []
-    for axis, members in groups.items():
-        if not members:
-            continue
-        parts, start = [], 0
-        for slot, node in members:
-            parts.append((slot, start, start + node.dim))
-            start += node.dim
-        node = reduce(F.Concat, [node for _, node in members])
-        sweeps.append(Sweep(*_compact(node, at_hand, swapped=axis == "j"), axis, tuple(parts)))
-    return tuple(sweeps)
+    return groups
 
 
-_PLACE = -1  # the slot that stands for the tangent of the formula, until it is known
+def _sweep(axis: str, members: Sequence[tuple[int, Node]], at_hand: Sequence[Input]) -> Sweep:
+    parts, start = [], 0
+    for slot, node in members:
+        parts.append((slot, start, start + node.dim))
+        start += node.dim
+    node = reduce(F.Concat, [node for _, node in members])
+    return Sweep(*_compact(node, at_hand, swapped=axis == "j"), axis, tuple(parts))
 
 
-def _outside(formula: Formula) -> tuple[Node, list[Input], int]:
-    """The reduction's own derivative, as a formula linear in slot `_PLACE`.
+# Slots that stand for the tangents of the formula and of its weights, until they are known.
+_PLACE, _WEIGHT_PLACE = -1, -2
 
-    Also the inputs that its results are, and the width of its first result.
+
+def _roots(formula: Formula) -> list[tuple[int, Node]]:
+    """The formula and its weights, each with the slot of its tangent."""
+    roots = [(_PLACE, formula.node)]
+    return roots if formula.weight is None else [*roots, (_WEIGHT_PLACE, formula.weight)]
+
+
+def _outside(formula: Formula) -> tuple[list[tuple[int, Node]], list[Input]]:
+    """The reduction's own derivative: for each float result, its number and a formula linear in
+    `_PLACE` and `_WEIGHT_PLACE`; and the inputs that the results are.
     """
     derivative = formula.reduction.derivative
     if derivative is None:
         raise NotDifferentiableError(
-            f"The reduction {formula.reduction.name} has no derivative here. Differentiable are "
-            "Sum and LogSumExp; for a minimum, reduce with ArgMin and index the data."
+            f"The reduction {formula.reduction.name} has no derivative as a formula; only values "
+            "that it selects have one, in the doors that differentiate."
         )
-    kinds = formula.reduction.results(formula.node.dim)
-    results = [Input("i", len(result.values)) for result in kinds]
+    kinds = formula.results
+    results = [Input("i", result.width) for result in kinds]
     nodes = tuple(Var(given.dim, len(formula.inputs) + k, "i") for k, given in enumerate(results))
-    place = Var(formula.node.dim, _PLACE, "i")
-    return derivative(formula.node, nodes, place), results, results[0].dim
+    places = [Var(root.dim, place, "i") for place, root in _roots(formula)]
+    moved = derivative(
+        formula.node, formula.weight, nodes, places[0], places[1] if len(places) > 1 else None
+    )
+    numbers = [k for k, result in enumerate(kinds) if result.kind == "float"]
+    return list(zip(numbers, moved, strict=True)), results
 
 
 def _compact(

@@ -64,6 +64,9 @@ INSTEAD = {
 }
 
 
+LIST = "Ind"  # Ind(2, 3) is the list [2, 3]
+
+
 def parse(formula: str, names: Mapping[str, Node], slots: dict[int, Var] | None = None) -> Node:
     """The formula as a node.
 
@@ -267,15 +270,18 @@ class _Reading:
         if word.text in self.names:
             fault = f"{word.text!r} is declared as a variable here, so it cannot be called."
             raise self._at(word, FormulaError(fault))
-        if word.text not in OPS and word.text not in OPERATORS and word.text not in VARIABLES:
+        known = word.text in OPS or word.text in OPERATORS or word.text in VARIABLES
+        if not known and word.text != LIST:
             hint = _hint(word.text, [*OPS, *OPERATORS])
             raise self._at(word, UnknownNameError(f"Unknown op {word.text!r}.{hint}"))
 
-    def _called(self, name: str, args: tuple[Value, ...]) -> Node:
+    def _called(self, name: str, args: tuple[Value, ...]) -> Value:
         if name in OPS:
             return OPS[name](*args)
         if name in OPERATORS:
             return OPERATORS[name](*args)
+        if name == LIST:
+            return args
         return self._variable(name, args)
 
     def _variable(self, name: str, args: tuple[Value, ...]) -> Node:

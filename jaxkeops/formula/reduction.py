@@ -8,50 +8,97 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from ..errors import FormulaError, UnknownNameError
+from ..errors import ArgumentTypeError, FormulaError, UnknownNameError
 from ..ir import Accumulator, Scalar
 from .node import Coords, Node
 
 
 @dataclass(frozen=True)
 class Result:
-    """One array that a reduction gives: its columns, and what fills it where N is 0.
+    """One array that a reduction gives.
 
     kind: "float", of the dtype of the data, or "index", of an integer dtype.
+    tail: its shape after the rows; a kernel writes it flat.
+    values: an expression of the accumulator's state for each column; or, where the accumulator
+            is a list, none: the whole list is the result.
+    empty: what fills it where N is 0.
+    hidden: whether users do not see it; derivatives are made of it.
+    axis: "i", or "p" for one without rows, (*batch, *tail): it is summed over them as well.
     """
 
     kind: str
+    tail: tuple[int, ...]
     values: tuple[Scalar, ...]
     empty: float
+    hidden: bool = False
+    axis: str = "i"
+
+    @property
+    def width(self) -> int:
+        """How many columns the kernel writes."""
+        width = 1
+        for extent in self.tail:
+            width *= extent
+        return width
 
 
 @dataclass(frozen=True, eq=False)
 class Reduction:
     """All that is known of a reduction. `formula.ops.reductions` declares them.
 
-    value:      array of shape (..., N, D) -> arrays of shape (..., E), one for each result.
-                This is the specification.
-    accumulate: coordinates of the formula -> the accumulator that takes in each pair.
-    results:    dim of the formula -> the results, in terms of the accumulator's state.
-    derivative: formula, result nodes, tangent of the formula -> a formula whose Sum is the
-                tangent of the first result; linear in the tangent. None: not differentiable.
-    scalar:     whether the formula must have dim 1.
+    In the rules, f is the formula, g the formula of the weights (None without them), and
+    `count` the K of the K-min family (0 elsewhere).
+
+    value:      f: (..., N, D), g: (..., N, E), count -> arrays (..., *tail), one for each result
+                that is not hidden. This is the specification.
+    accumulate: coordinates of f and g, count -> the accumulator that takes in each pair.
+    results:    dims of f and g, count -> the results, in terms of the accumulator's state.
+    derivative: f, g, result nodes, tangents of f and g -> for each float result, a formula whose
+                Sum is its tangent, linear in the tangents. None: not differentiable.
+    scalar:     whether f must have dim 1.
+    weights:    whether there is a g: "no", "optional" or "required".
+    counted:    whether there is a K.
+    selects:    of a reduction whose float results are values of f at some pairs: the name of
+                the reduction that gives the rows of these pairs.
     """
 
     name: str
     doc: str
-    value: Callable[[np.ndarray], tuple[np.ndarray, ...]]
-    accumulate: Callable[[Coords], Accumulator]
-    results: Callable[[int], tuple[Result, ...]]
-    derivative: Callable[[Node, tuple[Node, ...], Node], Node] | None = None
+    value: Callable[[np.ndarray, np.ndarray | None, int], tuple[np.ndarray, ...]]
+    accumulate: Callable[[Coords, Coords | None, int], Accumulator]
+    results: Callable[[int, int, int], tuple[Result, ...]]
+    derivative: (
+        Callable[[Node, Node | None, tuple[Node, ...], Node, Node | None], tuple[Node, ...]] | None
+    ) = None
     scalar: bool = False
+    weights: str = "no"
+    counted: bool = False
+    selects: str = ""
 
-    def check(self, dim: int) -> None:
-        """Raises `FormulaError` if the reduction does not take formulas of this dim."""
+    def check(self, dim: int, weight_dim: int | None, count: int | None) -> None:
+        """Raises if formulas of these dims, and this K, are not what the reduction takes."""
         if self.scalar and dim != 1:
             raise FormulaError(
                 f"{self.name} reduces a formula of dimension 1, got one of dimension {dim}."
             )
+        if weight_dim is not None and self.weights != "no" and dim != 1:
+            raise FormulaError(
+                f"{self.name} weights a formula of dimension 1, got one of dimension {dim}."
+            )
+        if weight_dim is None and self.weights == "required":
+            raise ArgumentTypeError(f"The reduction {self.name} needs its weights: give formula2.")
+        if weight_dim is not None and self.weights == "no":
+            raise ArgumentTypeError(f"The reduction {self.name} takes no weights: leave formula2.")
+        if count is None and self.counted:
+            raise ArgumentTypeError(
+                f"The reduction {self.name} needs opt_arg: how many rows to find for each."
+            )
+        if count is not None and not self.counted:
+            raise ArgumentTypeError(f"The reduction {self.name} takes no opt_arg, got {count!r}.")
+        if count is not None and (isinstance(count, bool) or not isinstance(count, int)):
+            raise ArgumentTypeError(f"opt_arg is an integer, 1 or more, got {count!r}.")
+        if count is not None and count < 1:
+            raise FormulaError(f"opt_arg is an integer, 1 or more, got {count}.")
 
 
 REDUCTIONS: dict[str, Reduction] = {}

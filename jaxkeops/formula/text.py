@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..errors import CompileError
 from ..ir import Input
 from .node import OPS, Call, Node, Number, Param, Var, topological
 
 VERSION = "jaxkeops formula 1"
+_HEAD = re.compile(r"(\w+)(?: (\d+))?(?:, last (\d+) over rows)?")
 _CALL = re.compile(r"(\w+)\((.*)\)")
 
 
-def write(reduction: str, node: Node, inputs: Sequence[Input]) -> str:
-    """The text of a reduction of `node`; equal formulas, once shared, have equal texts."""
-    lines = [VERSION, reduction]
+def write(
+    reduction: str,
+    nodes: Sequence[Node],
+    inputs: Sequence[Input],
+    count: int | None = None,
+    over_rows: int = 0,
+) -> str:
+    """The text of a reduction of `nodes`: the formula, then its weights if it has them.
+
+    Equal formulas, once shared, have equal texts. count: the K of the K-min family.
+    over_rows: how many of the last coordinates are summed over the kept rows as well.
+    """
+    head = reduction if count is None else f"{reduction} {count}"
+    lines = [VERSION, f"{head}, last {over_rows} over rows" if over_rows else head]
     lines += [f"v{slot} = {given.axis} {given.dim}" for slot, given in enumerate(inputs)]
     names: dict[Node, str] = {}
-    count = 0
-    for part in topological([node]):
+    calls = 0
+    for part in topological(nodes):
         match part:
             case Var(slot=slot):
                 names[part] = f"v{slot}"
@@ -30,20 +42,20 @@ def write(reduction: str, node: Node, inputs: Sequence[Input]) -> str:
                 right = f"{op.name}({', '.join([*(names[a] for a in args), *map(_show, params)])})"
             case _:
                 raise AssertionError(part)
-        names[part] = f"t{count}"
-        lines.append(f"t{count} = {right}")
-        count += 1
-    return "\n".join([*lines, f"return {names[node]}"])
+        names[part] = f"t{calls}"
+        lines.append(f"t{calls} = {right}")
+        calls += 1
+    return "\n".join([*lines, f"return {', '.join(names[node] for node in nodes)}"])
 
 
-def read(text: str) -> tuple[str, Node, tuple[Input, ...]]:
-    """The reduction, node and inputs that `write` wrote.
+def read(text: str) -> tuple[str, Node, tuple[Input, ...], Node | None, int | None, int]:
+    """What `write` wrote, as `make_formula` takes it.
 
     Raises `CompileError` if another version of the library wrote it.
     """
     try:
         return _read(text)
-    except (KeyError, ValueError, IndexError, AssertionError, TypeError) as fault:
+    except (KeyError, ValueError, IndexError, AssertionError, TypeError, AttributeError) as fault:
         first = text.split("\n", 1)[0]
         raise CompileError(
             f"This program carries a formula that this version cannot read: it begins with "
@@ -52,10 +64,11 @@ def read(text: str) -> tuple[str, Node, tuple[Input, ...]]:
         ) from fault
 
 
-def _read(text: str) -> tuple[str, Node, tuple[Input, ...]]:
-    version, reduction, *lines, last = text.split("\n")
+def _read(text: str) -> tuple[str, Node, tuple[Input, ...], Node | None, int | None, int]:
+    version, head, *lines, last = text.split("\n")
     if version != VERSION:
         raise ValueError(version)
+    reduction, count, over_rows = _HEAD.fullmatch(head).groups()
     nodes: dict[str, Node] = {}
     inputs: list[Input] = []
     for line in lines:
@@ -65,20 +78,25 @@ def _read(text: str) -> tuple[str, Node, tuple[Input, ...]]:
             axis, dim = right.split(" ")
             inputs.append(Input(axis, int(dim)))
             nodes[name] = Var(int(dim), len(inputs) - 1, axis)
-            continue
-        op, given = call.groups()
-        parts = [part.strip() for part in re.split(r",\s*(?![^\[]*\])", given)] if given else []
-        if op == "Number":
-            nodes[name] = Number(int(parts[0]), float(parts[1]))
         else:
-            rules = OPS[op]
-            args = tuple(nodes[part] for part in parts[: rules.arity])
-            params = tuple(_param(part) for part in parts[rules.arity :])
-            if rules.dim is None:
-                raise ValueError(op)
-            dim = rules.dim(*(arg.dim for arg in args), *params)
-            nodes[name] = Call(dim, rules, args, params)
-    return reduction, nodes[last.removeprefix("return ")], tuple(inputs)
+            nodes[name] = _called(*call.groups(), nodes)
+    node, *weights = (nodes[name] for name in last.removeprefix("return ").split(", "))
+    weight = weights[0] if weights else None
+    known = int(count) if count else None
+    return reduction, node, tuple(inputs), weight, known, int(over_rows or 0)
+
+
+def _called(op: str, given: str, nodes: Mapping[str, Node]) -> Node:
+    parts = [part.strip() for part in re.split(r",\s*(?![^\[]*\])", given)] if given else []
+    if op == "Number":
+        return Number(int(parts[0]), float(parts[1]))
+    rules = OPS[op]
+    args = tuple(nodes[part] for part in parts[: rules.arity])
+    params = tuple(_param(part) for part in parts[rules.arity :])
+    if rules.dim is None:
+        raise ValueError(op)
+    dim = rules.dim(*(arg.dim for arg in args), *params)
+    return Call(dim, rules, args, params)
 
 
 def _show(param: Param) -> str:

@@ -34,7 +34,6 @@ BACKENDS = (
 )
 SUM_SCHEMES = ("auto", "direct_sum", "block_sum", "kahan_scheme")
 ACCUMULATORS = ("auto", "float16", "float32", "float64")
-SUMS = ("Sum", "LogSumExp")
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,15 @@ class Declared:
     names: tuple[str, ...]
 
 
-def declare_formula(formula: str, aliases: Sequence[str], reduction_op: str, axis: int) -> Declared:
-    """Reads a formula with its aliases.
+def declare_formula(
+    formula: str,
+    aliases: Sequence[str],
+    reduction_op: str,
+    axis: int,
+    formula2: str | None = None,
+    opt_arg: int | None = None,
+) -> Declared:
+    """Reads a formula, and that of its weights, with their aliases.
 
     Raises a `FormulaError`, with the formula and a caret, for what cannot be read, and
     `ArgumentError` for an axis that is not 0 or 1.
@@ -61,13 +67,15 @@ def declare_formula(formula: str, aliases: Sequence[str], reduction_op: str, axi
         )
     if not isinstance(formula, str):
         raise ArgumentTypeError(f"formula must be a string, got {type(formula).__name__}.")
-    (node,), variables = read_formulas([formula], aliases)
+    texts = [formula, formula2] if formula2 else [formula]
+    nodes, variables = read_formulas(texts, aliases)
     inputs = [Input(var.axis, var.dim) for var in variables]
     if axis == 0:
-        node = swap_axes(node)
+        nodes = tuple(map(swap_axes, nodes))
         inputs = [Input(SWAPPED[given.axis], given.dim) for given in inputs]
+    weight = nodes[1] if len(nodes) > 1 else None
     try:
-        made = make_formula(reduction_op, node, inputs)
+        made = make_formula(reduction_op, nodes[0], inputs, weight, opt_arg or None)
     except FormulaError as error:
         if error.located:
             raise
@@ -112,13 +120,16 @@ class GenredBase(ABC):
             rec_multVar_highdim,
             use_fast_math,
         )
-        declared = declare_formula(formula, aliases, reduction_op, axis)
-        name = declared.formula.reduction.name
-        _check_options(name, opt_arg, formula2, dtype_acc, use_double_acc, sum_scheme)
+        declared = declare_formula(formula, aliases, reduction_op, axis, formula2, opt_arg)
+        summed = declared.formula.reduction.derivative is not None
+        _check_accuracy(reduction_op, summed, dtype_acc, use_double_acc, sum_scheme)
         self._formula = declared.formula
         self._names = declared.names
         self._ready: dict[Any, Any] = {}  # what a door keeps for calls to come, by dtype
-        self.formula = f"{reduction_op}_Reduction({formula},{1 - axis})"
+        # Whether users see the kernel's results as they are: all of them, and flat.
+        self._plain = not any(r.hidden or len(r.tail) > 1 for r in self._formula.results)
+        inside = [formula, *([str(opt_arg)] if opt_arg else []), str(1 - axis)]
+        self.formula = f"{reduction_op}_Reduction({','.join([*inside, *([formula2] if formula2 else [])])})"
         self.aliases = list(aliases)
         self.nargs = len(declared.names)
         self.reduction_op = reduction_op
@@ -178,6 +189,10 @@ def check_call(count: int, names: Sequence[str], backend: str, ranges: Any) -> N
 
 def common_dtype(dtypes: Sequence[str], names: Sequence[str]) -> str:
     """The one dtype of all arrays, by name. Raises `ArgumentError` if there is not one."""
+    if not dtypes:
+        raise ArgumentError(
+            "The formula takes no arrays, so nothing says the dtype of its result. Declare one."
+        )
     for name, dtype in zip(names, dtypes, strict=True):
         if dtype not in FLOATS:
             raise ArgumentError(
@@ -191,18 +206,9 @@ def common_dtype(dtypes: Sequence[str], names: Sequence[str]) -> str:
     return dtypes[0]
 
 
-def _check_options(
-    reduction: str,
-    opt_arg: int | None,
-    formula2: str | None,
-    dtype_acc: str,
-    use_double_acc: bool,
-    sum_scheme: str,
+def _check_accuracy(
+    reduction: str, summed: bool, dtype_acc: str, use_double_acc: bool, sum_scheme: str
 ) -> None:
-    if opt_arg:
-        raise ArgumentTypeError(f"The reduction {reduction} takes no opt_arg, got {opt_arg!r}.")
-    if formula2:
-        raise ArgumentTypeError(f"The reduction {reduction} takes no formula2, got {formula2!r}.")
     if dtype_acc not in ACCUMULATORS:
         raise ArgumentError(
             f"dtype_acc must be one of {', '.join(ACCUMULATORS)}, got {dtype_acc!r}."
@@ -214,7 +220,7 @@ def _check_options(
             f"sum_scheme must be one of {', '.join(SUM_SCHEMES)}, got {sum_scheme!r}."
         )
     accuracy = dtype_acc != "auto" or use_double_acc or sum_scheme in ("block_sum", "kahan_scheme")
-    if accuracy and reduction not in SUMS:
+    if accuracy and not summed:
         raise ArgumentError(
             f"dtype_acc, use_double_acc and sum_scheme are about sums; the reduction {reduction} "
             "does not sum. Leave them out."

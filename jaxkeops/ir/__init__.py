@@ -36,6 +36,7 @@ from .program import (
     Lowest as Lowest,
     Output as Output,
     Program as Program,
+    RowTotal as RowTotal,
     Schedule as Schedule,
     ShiftedExp as ShiftedExp,
     Total as Total,

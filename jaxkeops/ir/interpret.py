@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .program import Extremum, Lowest, Output, Program, ShiftedExp, Total, roots
+from .program import Extremum, ListOutput, Lowest, Program, RowTotal, ShiftedExp, Total, roots
 from .scalar import Apply, Column, Const, Index, Load, Scalar, State, topological
 
 Array = np.ndarray
 
 
 def interpret(program: Program, arrays: Sequence[Array], M: int, N: int) -> list[Array]:
-    """arrays[s] has shape (rows, dim), or (dim,) for a parameter -> outputs of shape (M, E)."""
+    """arrays[s] has shape (rows, dim), or (dim,) for a parameter -> outputs of shape (M, E).
+
+    Outputs that are summed over the rows have shape (E,).
+    """
     if N == 0:
         return [
             np.full((M, output.width), output.empty, output.dtype) for output in program.outputs
@@ -30,7 +33,7 @@ def interpret(program: Program, arrays: Sequence[Array], M: int, N: int) -> list
         states, indices = _accumulate(program, taken)
         results = []
         for output in program.outputs:
-            if not isinstance(output, Output):
+            if isinstance(output, ListOutput):
                 entries = indices if output.indices else states
                 results.append(np.stack(entries, 1).astype(output.dtype))
                 continue
@@ -40,13 +43,18 @@ def interpret(program: Program, arrays: Sequence[Array], M: int, N: int) -> list
                 elif isinstance(leaf, Index):
                     known[leaf] = indices[leaf.k][:, None]
             values = [np.broadcast_to(value, (M, 1)) for value in _evaluate(output.values, known)]
-            results.append(np.concatenate(values, 1).astype(output.dtype))
+            rows = np.concatenate(values, 1)
+            whole = rows.sum(0) if isinstance(output, RowTotal) else rows
+            results.append(whole.astype(output.dtype))
     return results
 
 
+def _shape(output: object, M: int) -> tuple[int, ...]:
+    return (output.width,) if isinstance(output, RowTotal) else (M, output.width)
+
+
 def _loads(program: Program) -> list[Load]:
-    ends = [v for output in program.outputs if isinstance(output, Output) for v in output.values]
-    everything = topological([*program.columns, *roots(program.accumulator), *ends])
+    everything = topological([*program.columns, *roots(program.accumulator), *program.given])
     return [leaf for leaf in everything if isinstance(leaf, Load)]
 
 
@@ -73,11 +81,15 @@ def _accumulate(program: Program, taken: list[Array]) -> tuple[list[Array], list
     match program.accumulator:
         case Total():
             return [value.sum(1) for value in taken], []
-        case ShiftedExp():
-            exponent, *weights = taken
-            top = np.clip(np.nan_to_num(exponent.max(1), nan=0.0), -1e300, 1e300)
-            powers = np.exp2(exponent - top[:, None])
-            return [top, *((powers * weight).sum(1) for weight in weights)], []
+        case ShiftedExp(exponents, _, exact):
+            weights = taken[len(exponents) :]
+            states = []
+            for exponent in taken[: len(exponents)]:
+                top = exponent.max(1)
+                finite = np.clip(np.nan_to_num(top, nan=0.0), -1e300, 1e300)
+                powers = np.exp2(exponent - finite[:, None])
+                states += [top if exact else finite, *((powers * w).sum(1) for w in weights)]
+            return states, []
         case Extremum(sense=sense):
             start = np.inf if sense == "min" else -np.inf
             known = [np.where(np.isnan(value), start, value) for value in taken]

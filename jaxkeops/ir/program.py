@@ -50,6 +50,19 @@ class ListOutput:
 
 
 @dataclass(frozen=True)
+class RowTotal:
+    """Columns of a result that has no rows: expressions at row rate, summed over the rows."""
+
+    values: tuple[Scalar, ...]
+    dtype: str
+    empty: float
+
+    @property
+    def width(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True)
 class Total:
     """State k: the sum over columns of values[k]."""
 
@@ -58,14 +71,15 @@ class Total:
 
 @dataclass(frozen=True)
 class ShiftedExp:
-    """A sum of exponentials that cannot overflow, kept as a reference and scaled sums.
+    """Sums of exponentials that cannot overflow, kept as references and scaled sums.
 
-    State 0: a reference m, within a few units of the greatest `exponent`.
-    State 1 + k: the sum over columns of 2 ** (exponent - m) * weights[k].
+    For exponent number e, with W weights and first = e (1 + W):
+    State first: a reference m, within a few units of the greatest exponents[e].
+    State first + 1 + k: the sum over columns of 2 ** (exponents[e] - m) * weights[k].
     exact: m is the greatest exponent itself, which costs one more operation a pair.
     """
 
-    exponent: Scalar  # in units of log 2
+    exponents: tuple[Scalar, ...]  # in units of log 2
     weights: tuple[Scalar, ...]
     exact: bool = False
 
@@ -102,8 +116,8 @@ def roots(accumulator: Accumulator) -> tuple[Scalar, ...]:
     match accumulator:
         case Total(values) | Extremum(values, _) | Lowest(values, _):
             return values
-        case ShiftedExp(exponent, weights):
-            return (exponent, *weights)
+        case ShiftedExp(exponents, weights):
+            return (*exponents, *weights)
 
 
 def with_roots(accumulator: Accumulator, roots: tuple[Scalar, ...]) -> Accumulator:
@@ -115,8 +129,8 @@ def with_roots(accumulator: Accumulator, roots: tuple[Scalar, ...]) -> Accumulat
             return Extremum(roots, sense)
         case Lowest(count=count):
             return Lowest(roots, count)
-        case ShiftedExp(exact=exact):
-            return ShiftedExp(roots[0], roots[1:], exact)
+        case ShiftedExp(exponents, _, exact):
+            return ShiftedExp(roots[: len(exponents)], roots[len(exponents) :], exact)
 
 
 @dataclass(frozen=True)
@@ -142,5 +156,15 @@ class Program:
     inputs: tuple[Input, ...]
     columns: tuple[Scalar, ...]
     accumulator: Accumulator
-    outputs: tuple[Output | ListOutput, ...]
+    outputs: tuple[Output | ListOutput | RowTotal, ...]
     schedule: Schedule
+
+    @property
+    def given(self) -> tuple[Scalar, ...]:
+        """The expressions of all outputs."""
+        return tuple(
+            value
+            for output in self.outputs
+            if not isinstance(output, ListOutput)
+            for value in output.values
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .program import Accumulator, Extremum, Lowest, Output, Program, ShiftedExp, Total, roots
+from .program import Accumulator, Extremum, ListOutput, Lowest, Program, RowTotal, ShiftedExp, Total, roots
 from .scalar import PARAMETER, RATE_NAMES, Apply, Column, Const, Index, Load, Scalar, State
 from .scalar import topological
 
@@ -17,7 +17,7 @@ def show(program: Program) -> str:
     cut = program.schedule
     lines.append(f"schedule row_vectors={cut.row_vectors} tile={cut.tile}")
     sections: dict[int, list[str]] = {rate: [] for rate in range(len(RATE_NAMES))}
-    ends = [v for output in program.outputs if isinstance(output, Output) for v in output.values]
+    ends = program.given
     _statements([*program.columns, *roots(program.accumulator)], names, sections)
     stored = [f"column c{k} = {names[root]}" for k, root in enumerate(program.columns)]
     outputs: dict[int, list[str]] = {rate: [] for rate in range(len(RATE_NAMES))}
@@ -31,11 +31,12 @@ def show(program: Program) -> str:
     lines.append(f"  {_accumulate(program.accumulator, names)}")
     lines += ["at the end of each row:", *(f"  {line}" for line in outputs[1])]
     for k, output in enumerate(program.outputs):
-        if isinstance(output, Output):
-            values = ", ".join(names[value] for value in output.values)
-        else:
+        if isinstance(output, ListOutput):
             values = "list of columns" if output.indices else "list of values"
-        lines.append(f"  output {k} {output.dtype} = {values} (empty {output.empty})")
+        else:
+            values = ", ".join(names[value] for value in output.values)
+        over = ", summed over rows," if isinstance(output, RowTotal) else ""
+        lines.append(f"  output {k} {output.dtype}{over} = {values} (empty {output.empty})")
     return "\n".join(lines)
 
 
@@ -67,8 +68,10 @@ def _accumulate(accumulator: Accumulator, names: dict[Scalar, str]) -> str:
     match accumulator:
         case Total():
             return f"total({inside})"
-        case ShiftedExp(exact=exact):
-            return f"shifted_exp({inside}{', exact' if exact else ''})"
+        case ShiftedExp(exponents, weights, exact):
+            exponents = ", ".join(names[x] for x in exponents)
+            weights = ", ".join(names[x] for x in weights)
+            return f"shifted_exp({exponents}; {weights}{'; exact' if exact else ''})"
         case Lowest(count=count):
             return f"lowest {count}({inside})"
         case Extremum(sense=sense):

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax.interpreters import batching
 
+from ..errors import ArgumentError
 from ..formula import Formula
-from .primitive import reduce, reduce_p
+from .primitive import reduce, reduce_p, split
 
 
 def _batch(
@@ -18,12 +19,19 @@ def _batch(
     *,
     formula: Formula,
     index_dtype: str,
+    ranges: bool,
 ) -> tuple[list[jax.Array], list[int]]:
+    arrays, blocks = split(formula, operands)
+    if any(axis is not None for axis in axes[len(arrays) :]):
+        raise ArgumentError(
+            "vmap cannot map ranges: all elements of a batch share them. Map the arrays alone, or "
+            "call once for each of the ranges, as jax.lax.map does."
+        )
     mapped = [
-        operand[None] if axis is None else jnp.moveaxis(operand, axis, 0)
-        for operand, axis in zip(operands, axes, strict=True)
+        array[None] if axis is None else jnp.moveaxis(array, axis, 0)
+        for array, axis in zip(arrays, axes[: len(arrays)], strict=True)
     ]
-    results = reduce(formula, index_dtype, mapped)
+    results = reduce(formula, index_dtype, mapped, blocks)
     return results, [0] * len(results)
 
 

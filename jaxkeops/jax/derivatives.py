@@ -12,50 +12,99 @@ from jax.interpreters import ad
 from ..errors import NotDifferentiableError
 from ..formula import Formula
 from ..formula.calculus import Argument, cotangents, tangent
-from .primitive import reduce, reduce_p
+from .primitive import reduce, reduce_p, split
+from .ranges import transposed
+from .selection import values_at, with_rows
+
+LINEAR = ("Sum", "Zero")  # in the values of the formula
 
 
 def _jvp(
-    primals: Sequence[jax.Array], tangents: Sequence[Any], *, formula: Formula, index_dtype: str
+    primals: Sequence[jax.Array],
+    tangents: Sequence[Any],
+    *,
+    formula: Formula,
+    index_dtype: str,
+    ranges: bool,
 ) -> tuple[list[jax.Array], list[Any]]:
-    results = reduce(formula, index_dtype, primals)
-    zeros = [ad.Zero(jax.typeof(result).to_tangent_aval()) for result in results]
-    moving = tuple(slot for slot, each in enumerate(tangents) if type(each) is not ad.Zero)
-    if not moving or not jnp.issubdtype(results[0].dtype, jnp.floating):
-        return results, zeros
+    arrays, blocks = split(formula, primals)
+    moving = tuple(slot for slot in range(len(arrays)) if type(tangents[slot]) is not ad.Zero)
+    along = [tangents[slot] for slot in moving]
+    if moving and formula.reduction.selects:
+        return _selection(formula, index_dtype, arrays, blocks, moving, along)
+    results = reduce(formula, index_dtype, arrays, blocks)
+    moved = [_zero(result) for result in results]
+    if not moving or not any(result.kind == "float" for result in formula.results):
+        return results, moved
     derived = tangent(formula, moving)
-    if derived.formula is None:
-        return results, zeros
-    at_hand = [*primals, *results, *(tangents[slot] for slot in moving)]
-    (found,) = reduce(derived.formula, index_dtype, _pick(derived.arguments, at_hand))
-    # What the derived formula does not take may have been all that had a batch axis.
-    return results, [jnp.broadcast_to(found, results[0].shape), *zeros[1:]]
+    if derived.formula is not None:
+        at_hand = _pick(derived.arguments, [*arrays, *results, *along])
+        (found,) = reduce(derived.formula, index_dtype, at_hand, blocks)
+        for number, start, stop in derived.parts:
+            # What the derived formula does not take may have been all that had a batch axis.
+            moved[number] = jnp.broadcast_to(found[..., start:stop], results[number].shape)
+    return results, moved
+
+
+def _selection(
+    formula: Formula,
+    index_dtype: str,
+    arrays: Sequence[jax.Array],
+    blocks: Sequence[jax.Array],
+    moving: Sequence[int],
+    along: Sequence[jax.Array],
+) -> tuple[list[jax.Array], list[Any]]:
+    """The tangents of selected values: JAX finds them in what the selected pairs hold."""
+    both = with_rows(formula)
+    if both != formula:
+        index_dtype = jnp.result_type(int).name
+    values, rows = reduce(both, index_dtype, arrays, blocks)
+
+    def again(*moved: jax.Array) -> jax.Array:
+        operands = list(arrays)
+        for slot, array in zip(moving, moved, strict=True):
+            operands[slot] = array
+        return values_at(both, operands, values, rows)
+
+    _, found = jax.jvp(again, [arrays[slot] for slot in moving], list(along))
+    results, moved = [values, rows], [found, _zero(rows)]
+    return results[: len(formula.results)], moved[: len(formula.results)]
+
+
+def _zero(result: jax.Array) -> ad.Zero:
+    return ad.Zero(jax.typeof(result).to_tangent_aval())
 
 
 def _transpose(
-    cotangents_in: Sequence[Any], *operands: Any, formula: Formula, index_dtype: str
+    cotangents_in: Sequence[Any],
+    *operands: Any,
+    formula: Formula,
+    index_dtype: str,
+    ranges: bool,
 ) -> list[Any]:
-    (g,) = cotangents_in
-    slots = tuple(slot for slot, each in enumerate(operands) if ad.is_undefined_primal(each))
+    (g, *_) = cotangents_in
+    arrays, blocks = split(formula, operands)
+    slots = tuple(slot for slot, each in enumerate(arrays) if ad.is_undefined_primal(each))
     found: list[Any] = [None] * len(operands)
     for slot in slots:
-        found[slot] = ad.Zero(operands[slot].aval)
-    if type(g) is ad.Zero:
+        found[slot] = ad.Zero(arrays[slot].aval)
+    if all(type(each) is ad.Zero for each in cotangents_in):
         return found
-    if formula.reduction.name != "Sum":
+    if formula.reduction.name not in LINEAR:
         raise NotDifferentiableError(
             f"The reduction {formula.reduction.name} is not linear, so it has no transpose. "
             "Transpose its linearization: jax.linear_transpose of the function of jax.linearize."
         )
     for sweep in cotangents(formula, slots):
         # The result itself is only ever asked for its extents, which its cotangent shares.
-        arrays = _pick(sweep.arguments, [*operands, g, g])
-        (columns,) = reduce(sweep.formula, index_dtype, arrays)
+        at_hand = _pick(sweep.arguments, [*arrays, g, g])
+        blocks_here = transposed(blocks) if sweep.axis == "j" else blocks
+        (columns,) = reduce(sweep.formula, index_dtype, at_hand, blocks_here)
         for slot, start, stop in sweep.parts:
             part = columns[..., start:stop]
             if formula.inputs[slot].axis == "p":
                 part = part.sum(-2)
-            found[slot] = _sum_repeated(part, operands[slot].aval.shape)
+            found[slot] = _sum_repeated(part, arrays[slot].aval.shape)
     return found
 
 

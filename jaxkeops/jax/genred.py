@@ -15,6 +15,7 @@ from ..formula import Formula
 from ..frontend.genred import GenredBase, check_call, common_dtype
 from ..frontend.shapes import fit
 from .primitive import reduce
+from .ranges import normal_ranges
 
 Results = jax.Array | tuple[jax.Array, ...]
 
@@ -30,8 +31,9 @@ class Genred(GenredBase):
     or int32 where JAX's x64 mode is off.
 
     NumPy arrays become JAX arrays, and Python numbers serve as parameters of dim 1. The call may
-    be under any transformation of JAX: jit, grad, jvp, vmap, to any order. Minima and maxima have
-    no derivative, row numbers have the derivative zero.
+    be under any transformation of JAX: jit, grad, jvp, vmap, to any order. The derivatives of
+    minima and maxima are those of the formula at the rows that have them; where no row has one,
+    and of row numbers, they are zero.
 
     Time M * N; memory for the result only: the (M, N) matrix is never formed. The first call of a
     formula compiles it, in tens of milliseconds. Threads may share one object.
@@ -39,7 +41,7 @@ class Genred(GenredBase):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._compiled = _function(self._formula, self._names)
+        self._compiled = _function(self._formula, self._names, self.axis)
 
     def __call__(
         self,
@@ -51,46 +53,58 @@ class Genred(GenredBase):
     ) -> Results:
         """The reduction over the rows of `args`, one array for each alias.
 
+        ranges: (ranges_i (Mc, 2), slices_i (Mc,), redranges_j (Mcc, 2), ranges_j, slices_j,
+        redranges_i), integer arrays: which blocks of pairs are taken. axis=1 takes those of the
+        first half, axis=0 those of the second, and derivatives both: they are right if the halves
+        hold the same pairs. All elements of a batch share them. A row that no block covers has
+        the result of an empty reduction.
         device_id is accepted and ignored: JAX arrays know their device. Raises `ArgumentError`
         for shapes, dtypes or options that do not fit, `ArgumentTypeError` for what is not an
-        array, before anything runs.
+        array, before anything runs; `jax.errors.JaxRuntimeError` for ranges outside the arrays.
         """
-        if backend != "auto" or ranges is not None or out is not None:
-            check_call(len(args), self._names, backend, ranges)
+        if backend != "auto" or out is not None:
+            check_call(len(args), self._names, backend, None)
             if out is not None:
                 raise ArgumentError(
                     "out cannot be filled: JAX arrays never change. Use the result."
                 )
         try:
-            return self._compiled(*args)
+            return self._compiled(*args) if ranges is None else self._compiled(*args, ranges=ranges)
         except ArgumentTypeError:
             raise
         except TypeError:
             _require_arrays(args, self._names)
+            normal_ranges(ranges, self.axis)
             raise
 
 
 @lru_cache(maxsize=4096)
-def _function(formula: Formula, names: tuple[str, ...]) -> Callable[..., Results]:
+def _function(formula: Formula, names: tuple[str, ...], axis: int) -> Callable[..., Results]:
     """The formula as a jitted function: its compiled path takes a third of the time of a bind."""
 
-    def jaxkeops_reduce(*args: Any) -> Results:
+    def jaxkeops_reduce(*args: Any, ranges: Any = None) -> Results:
         check_call(len(args), names, "auto", None)
         _require_arrays(args, names)
+        blocks = [jnp.asarray(array) for array in normal_ranges(ranges, axis)]
         arrays = _of_one_dtype(args, names)
         fitted = fit(formula.inputs, [array.shape for array in arrays], names)
         operands = [
             array.reshape(shape) for array, shape in zip(arrays, fitted.arrays, strict=True)
         ]
-        results = tuple(reduce(formula, _index_dtype(formula), operands))
-        return results if len(results) > 1 else results[0]
+        results = reduce(formula, _index_dtype(formula), operands, blocks)
+        seen = tuple(
+            array.reshape(*array.shape[:-1], *result.tail)
+            for array, result in zip(results, formula.results, strict=True)
+            if not result.hidden
+        )
+        return seen if len(seen) > 1 else seen[0]
 
     return jax.jit(jaxkeops_reduce, inline=True)
 
 
 def _index_dtype(formula: Formula) -> str:
     """That of row numbers here and now; one name for all formulas that give none."""
-    kinds = [result.kind for result in formula.reduction.results(formula.node.dim)]
+    kinds = [result.kind for result in formula.results]
     return jnp.result_type(int).name if "index" in kinds else "int64"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import jax
 from jax.extend.core import Primitive
@@ -14,6 +15,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from ..dtypes import FLOATS
 from ..errors import ArgumentError
 from ..formula import Formula
+from .ranges import ARRAYS, INTEGERS
 
 Shape = tuple[int, ...]
 
@@ -22,15 +24,33 @@ reduce_p.multiple_results = True
 reduce_p.def_impl(partial(xla.apply_primitive, reduce_p))
 
 
-def reduce(formula: Formula, index_dtype: str, operands: Sequence[jax.Array]) -> list[jax.Array]:
-    """All results of `formula`, in its order: (*batch, M, width) each. Every rule binds here.
+def reduce(
+    formula: Formula,
+    index_dtype: str,
+    operands: Sequence[jax.Array],
+    ranges: Sequence[jax.Array] = (),
+) -> list[jax.Array]:
+    """All results of `formula`, hidden ones too: (*batch, M, width) each. Every rule binds here.
 
     operands: (*batch, M, D), (*batch, N, D) or (*batch, D), one for each input of the formula, of
     one dtype, all with the same number of batch axes; an extent of 1 is repeated, never copied.
     index_dtype: of results that are row numbers, "int32" or "int64".
+    ranges: none, or six arrays in the order of the formula's normal form: the blocks of rows that
+    are kept, then those of the transposed reduction, which derivatives take.
     Raises `ArgumentError` for operands that do not fit.
     """
-    return reduce_p.bind(*_alike(operands), formula=formula, index_dtype=index_dtype)
+    return reduce_p.bind(
+        *_alike([*operands, *ranges]),
+        formula=formula,
+        index_dtype=index_dtype,
+        ranges=len(ranges) > 0,
+    )
+
+
+def split(formula: Formula, operands: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """The operands of the primitive apart: the inputs of the formula, then the ranges."""
+    count = len(formula.inputs)
+    return list(operands[:count]), list(operands[count:])
 
 
 def extents(formula: Formula, shapes: Sequence[Shape]) -> tuple[Shape, int, int]:
@@ -63,8 +83,17 @@ def extents(formula: Formula, shapes: Sequence[Shape]) -> tuple[Shape, int, int]
 
 @reduce_p.def_abstract_eval
 def _results(
-    *avals: jax.core.ShapedArray, formula: Formula, index_dtype: str
+    *operands: jax.core.ShapedArray, formula: Formula, index_dtype: str, ranges: bool
 ) -> list[jax.core.ShapedArray]:
+    avals, blocks = split(formula, operands)
+    if len(blocks) != (ARRAYS if ranges else 0) or any(
+        aval.dtype.name not in INTEGERS for aval in blocks
+    ):
+        raise ArgumentError(
+            f"The formula takes {len(formula.inputs)} operands, and {ARRAYS} arrays of "
+            f"{' or '.join(INTEGERS)} after them if ranges are given; got {len(operands)} in all, "
+            f"of {', '.join(aval.dtype.name for aval in operands)}:\n{formula}"
+        )
     batch, M, _ = extents(formula, [aval.shape for aval in avals])
     dtypes = {aval.dtype.name for aval in avals}
     if len(dtypes) != 1 or not dtypes <= FLOATS.keys():
@@ -75,10 +104,10 @@ def _results(
     return [
         _aval(
             avals[0],
-            (*batch, M, len(result.values)),
+            (*batch, M, result.width),
             avals[0].dtype if result.kind == "float" else jax.numpy.dtype(index_dtype),
         )
-        for result in formula.reduction.results(formula.node.dim)
+        for result in formula.results
     ]
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from ..compiler import kernel
 from ..errors import ArgumentError, ArgumentTypeError
 from ..frontend.genred import GenredBase, check_call, common_dtype
-from ..frontend.shapes import fit
+from ..frontend.ranges import NAMES, check_range_shapes, check_ranges, half
+from ..frontend.shapes import Fit, fit
 
 
 class Genred(GenredBase):
@@ -39,37 +40,40 @@ class Genred(GenredBase):
         """The reduction over the rows of `args`, one array for each alias.
 
         out: an array of the result's shape and dtype, C-contiguous, that takes the result.
+        ranges: six integer arrays (ranges_i, slices_i, redranges_j, ranges_j, slices_j,
+        redranges_i) that restrict the pairs to blocks: rows ranges_i[k] meet the columns of
+        redranges_j[slices_i[k - 1]:slices_i[k]]; the last three are the same with i and j
+        exchanged. axis=1 reads the first three, axis=0 the last. Rows in no block get what an
+        empty reduction gives.
         device_id is accepted and ignored on CPUs. Raises `ArgumentError` for shapes, dtypes or
         options that do not fit, `ArgumentTypeError` for what is not an array, before anything
         runs.
         """
-        if backend not in ("auto", "CPU") or ranges is not None or out is not None:
-            return self._call_with_options(args, backend, ranges, out)
-        results = self._run(args)
-        return results if len(results) > 1 else results[0]
-
-    def _run(self, args: tuple[Any, ...]) -> tuple[np.ndarray, ...]:
-        first = args[0] if args else None
-        if type(first) is np.ndarray:
-            ready = self._ready.get(first.dtype)
+        if backend in ("auto", "CPU") and ranges is None and out is None:
+            first = args[0] if args else None
+            ready = self._ready.get(first.dtype) if type(first) is np.ndarray else None
             if ready is not None:
                 compiled, dtypes = ready
                 results = compiled.call_buffers(args, np.empty, dtypes)
                 if results is not None:
-                    return results
-        return self._run_checked(args, None)
+                    return self._shaped(results)
+        return self._call_checked(args, backend, ranges, out)
 
-    def _run_checked(
-        self, args: tuple[Any, ...], out: tuple[np.ndarray, ...] | None
-    ) -> tuple[np.ndarray, ...]:
+    def _call_checked(
+        self,
+        args: tuple[Any, ...],
+        backend: str,
+        ranges: Sequence[np.ndarray] | None,
+        out: Any,
+    ) -> np.ndarray | tuple[np.ndarray, ...]:
         """What the fast path did not take: arrays to complete or copy, a first call, an error."""
-        for name, arg in zip(self._names, args, strict=False):
+        check_call(len(args), self._names, backend, None)
+        for name, arg in zip(self._names, args, strict=True):
             if not isinstance(arg, np.ndarray):
                 raise ArgumentTypeError(
                     f"{name} must be a numpy.ndarray, got {type(arg).__name__}. Use "
                     "numpy.asarray, or the jaxkeops door of its library."
                 )
-        check_call(len(args), self._names, "auto", None)
         dtype = common_dtype([arg.dtype.name for arg in args], self._names)
         fitted = fit(self._formula.inputs, [arg.shape for arg in args], self._names)
         arrays = tuple(
@@ -79,44 +83,93 @@ class Genred(GenredBase):
         compiled = kernel(self._formula, dtype)
         dtypes = tuple(np.dtype(output[1]) for output in compiled.outputs)
         self._ready[np.dtype(dtype)] = compiled, dtypes
+        taken = None
         if out is not None:
-            _check_out(out, [fitted.result(o[0]) for o in compiled.outputs], dtypes, arrays)
-        results = compiled.call_buffers(arrays, np.empty, dtypes, out)
+            given = tuple(out) if isinstance(out, tuple | list) else (out,)
+            taken = self._out(given, fitted, dtypes, arrays)
+        blocks = None if ranges is None else half(_integer_ranges(ranges), self.axis)
+        try:
+            results = compiled.call_buffers(arrays, np.empty, dtypes, taken, blocks)
+        except ValueError as error:
+            raise ArgumentError(str(error)) from None
         assert results is not None, (self.formula, [array.shape for array in arrays])
-        return results
+        return out if out is not None else self._shaped(results)
 
-    def _call_with_options(
+    def _shaped(self, results: tuple[np.ndarray, ...]) -> np.ndarray | tuple[np.ndarray, ...]:
+        """What users see of the kernel's flat results."""
+        if self._plain:
+            return results if len(results) > 1 else results[0]
+        seen = tuple(
+            array.reshape(*array.shape[:-1], *result.tail)
+            for array, result in zip(results, self._formula.results, strict=True)
+            if not result.hidden
+        )
+        return seen if len(seen) > 1 else seen[0]
+
+    def _out(
         self,
-        args: tuple[Any, ...],
-        backend: str,
-        ranges: Sequence[np.ndarray] | None,
-        out: Any,
-    ) -> np.ndarray | tuple[np.ndarray, ...]:
-        check_call(len(args), self._names, backend, ranges)
-        wanted = None
-        if out is not None:
-            wanted = tuple(out) if isinstance(out, tuple | list) else (out,)
-        results = self._run_checked(args, wanted)
-        return results if len(results) > 1 else results[0]
+        given: tuple[Any, ...],
+        fitted: Fit,
+        dtypes: Sequence[np.dtype],
+        arrays: Sequence[np.ndarray],
+    ) -> tuple[np.ndarray, ...]:
+        """The arrays that a kernel fills: those given, checked and flat, and new ones for what
+        users do not see.
+        """
+        results = self._formula.results
+        seen = [k for k, result in enumerate(results) if not result.hidden]
+        if len(given) != len(seen):
+            raise ArgumentError(f"out must hold {len(seen)} arrays, got {len(given)}.")
+        taken = [
+            np.empty(fitted.result(result.width), dtype)
+            for result, dtype in zip(results, dtypes, strict=True)
+            if result.hidden
+        ]
+        for k, array in zip(seen, given, strict=True):
+            shape = (*fitted.result(0)[:-1], *results[k].tail)
+            _check_out(array, shape, dtypes[k], arrays)
+            taken.insert(k, array.reshape(fitted.result(results[k].width)))
+        return tuple(taken)
+
+
+def _integer_ranges(ranges: Any) -> tuple[np.ndarray, ...]:
+    """The six arrays as contiguous int64, their shapes and their agreement checked."""
+    arrays = []
+    for name, given in zip(NAMES, check_ranges(ranges), strict=True):
+        array = np.asarray(given)
+        if array.dtype.kind not in "iu":
+            raise ArgumentError(f"{name} holds integers, got dtype {array.dtype}.")
+        arrays.append(np.ascontiguousarray(array, np.int64))
+    check_range_shapes([array.shape for array in arrays])
+    pairs = [_pair_count(*half(arrays, axis)) for axis in (1, 0)]
+    if pairs[0] != pairs[1]:
+        raise ArgumentError(
+            f"The two halves of ranges are not the same pairs: {', '.join(NAMES[:3])} cover "
+            f"{pairs[0]}, {', '.join(NAMES[3:])} cover {pairs[1]}. The second half is the first "
+            "with i and j exchanged."
+        )
+    return tuple(arrays)
+
+
+def _pair_count(blocks: np.ndarray, ends: np.ndarray, reduced: np.ndarray) -> int:
+    """How many pairs a half covers; what is out of bounds is refused later, with its place."""
+    lengths = np.concatenate([[0], np.cumsum(reduced[:, 1] - reduced[:, 0])])
+    stops = np.clip(ends, 0, len(reduced))
+    starts = np.concatenate([[0], stops[:-1]]).astype(np.int64)
+    return int(((blocks[:, 1] - blocks[:, 0]) * (lengths[stops] - lengths[starts])).sum())
 
 
 def _check_out(
-    out: tuple[Any, ...],
-    shapes: Sequence[tuple[int, ...]],
-    dtypes: Sequence[np.dtype],
-    arrays: Sequence[np.ndarray],
+    array: Any, shape: tuple[int, ...], dtype: np.dtype, arrays: Sequence[np.ndarray]
 ) -> None:
-    if len(out) != len(shapes):
-        raise ArgumentError(f"out must hold {len(shapes)} arrays, got {len(out)}.")
-    for array, shape, dtype in zip(out, shapes, dtypes, strict=True):
-        if not isinstance(array, np.ndarray):
-            raise ArgumentTypeError(f"out must be a numpy.ndarray, got {type(array).__name__}.")
-        if array.shape != shape or array.dtype != dtype:
-            raise ArgumentError(
-                f"out must have shape {shape} and dtype {dtype}, got shape {array.shape} and "
-                f"dtype {array.dtype}."
-            )
-        if not (array.flags.c_contiguous and array.flags.writeable):
-            raise ArgumentError("out must be C-contiguous and writeable.")
-        if any(np.may_share_memory(array, given) for given in arrays):
-            raise ArgumentError("out must not share memory with an argument. Give a new array.")
+    if not isinstance(array, np.ndarray):
+        raise ArgumentTypeError(f"out must be a numpy.ndarray, got {type(array).__name__}.")
+    if array.shape != shape or array.dtype != dtype:
+        raise ArgumentError(
+            f"out must have shape {shape} and dtype {dtype}, got shape {array.shape} and dtype "
+            f"{array.dtype}."
+        )
+    if not (array.flags.c_contiguous and array.flags.writeable):
+        raise ArgumentError("out must be C-contiguous and writeable.")
+    if any(np.may_share_memory(array, given) for given in arrays):
+        raise ArgumentError("out must not share memory with an argument. Give a new array.")

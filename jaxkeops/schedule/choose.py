@@ -38,6 +38,8 @@ def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -
     other pairs to work on by itself. Cheaper pairs need more; wide results leave no registers.
     """
     states = len(ir.roots(accumulator))
+    if isinstance(accumulator, ir.ShiftedExp):
+        states = len(accumulator.exponents) * (1 + len(accumulator.weights))
     cost = pair_cost(accumulator)
     vectors = 1 if cost >= 6 else 2 if cost >= 4 else 4
     while vectors > 1 and vectors * (states + 1) > machine.registers // 3:
@@ -56,7 +58,7 @@ def pair_cost(accumulator: ir.Accumulator) -> float:
     )
     cost += len(roots)
     if isinstance(accumulator, ir.ShiftedExp):
-        cost += COSTS["exp2"]
+        cost += COSTS["exp2"] * len(accumulator.exponents)
     return cost
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import ir
 from ..formula import Call, Formula, Node, Number, Result, Var, topological
 from ..ir import Scalar
@@ -15,13 +17,14 @@ def lower(formula: Formula, dtype: str, index_dtype: str, machine: Machine) -> i
 
     index_dtype: the dtype of results that are row numbers.
     """
-    accumulator = formula.reduction.accumulate(_coordinates(formula.node))
-    results = formula.reduction.results(formula.node.dim)
+    coordinates = _coordinates([formula.node, *filter(None, [formula.weight])])
+    weights = coordinates[1] if formula.weight is not None else None
+    accumulator = formula.reduction.accumulate(coordinates[0], weights, formula.count or 0)
     rewriter = Rewriter()
     accumulator, outer = _outside_of_the_sum(accumulator, rewriter)
     pair_roots, columns = take_out_columns(fuse(ir.roots(accumulator)))
     accumulator = ir.with_roots(accumulator, pair_roots)
-    outputs = [_output(result, outer, rewriter, dtype, index_dtype) for result in results]
+    outputs = [_output(result, outer, rewriter, dtype, index_dtype) for result in formula.results]
     (*column_roots,) = fuse(columns)
     return ir.Program(
         dtype=dtype,
@@ -33,10 +36,10 @@ def lower(formula: Formula, dtype: str, index_dtype: str, machine: Machine) -> i
     )
 
 
-def _coordinates(root: Node) -> list[Scalar]:
-    """The coordinates of a formula, as scalar expressions of the coordinates of its inputs."""
+def _coordinates(roots: Sequence[Node]) -> list[list[Scalar]]:
+    """The coordinates of formulas, as scalar expressions of the coordinates of their inputs."""
     coords: dict[Node, list[Scalar]] = {}
-    for node in topological([root]):
+    for node in topological(roots):
         match node:
             case Var(dim, slot, axis):
                 coords[node] = [ir.load(slot, k, axis) for k in range(dim)]
@@ -48,7 +51,7 @@ def _coordinates(root: Node) -> list[Scalar]:
                 assert len(coords[node]) == dim, (op.name, dim, len(coords[node]))
             case _:
                 raise AssertionError(node)
-    return coords[root]
+    return [coords[root] for root in roots]
 
 
 def _outside_of_the_sum(
@@ -71,7 +74,10 @@ def _output(
     rewriter: Rewriter,
     dtype: str,
     index_dtype: str,
-) -> ir.Output:
+) -> ir.Output | ir.ListOutput | ir.RowTotal:
+    kind = index_dtype if result.kind == "index" else dtype
+    if not result.values:
+        return ir.ListOutput(result.width, result.kind == "index", kind, result.empty)
     values = rewriter.rewrite(result.values)
     if outer:
         states = [value.k if isinstance(value, ir.State) else None for value in values]
@@ -79,4 +85,6 @@ def _output(
         values = tuple(
             rewriter.apply("mul", value, outer[k]) for value, k in zip(values, states, strict=True)
         )
-    return ir.Output(fuse(values), index_dtype if result.kind == "index" else dtype, result.empty)
+    if result.axis == "p":
+        return ir.RowTotal(fuse(values), kind, result.empty)
+    return ir.Output(fuse(values), kind, result.empty)

@@ -15,6 +15,8 @@ from ..frontend.shapes import Shape, fit
 from .op import FLOAT_NAMES
 
 DEVICES = ("cpu", "meta")  # a tensor on "meta" has no data: it asks for shapes
+INTEGERS = (torch.int32, torch.int64)
+RANGES = ("ranges_i", "slices_i", "redranges_j", "ranges_j", "slices_j", "redranges_i")
 
 
 def complete(
@@ -55,6 +57,34 @@ def _completed(
     """The shapes with all batch axes; None if these are they."""
     fitted = fit(formula.inputs, [tuple(shape) for shape in shapes], names)
     return None if fitted.arrays == shapes else fitted.arrays
+
+
+def check_ranges(ranges: Any, axis: int) -> tuple[torch.Tensor, ...]:
+    """The six arrays of `ranges`, first those of the rows that `axis` keeps.
+
+    What numbers they hold, the kernel's launch checks. Raises `ArgumentError` or
+    `ArgumentTypeError` with the name of the array.
+    """
+    if not isinstance(ranges, tuple | list) or len(ranges) != len(RANGES):
+        came = f"{len(ranges)}" if isinstance(ranges, tuple | list) else type(ranges).__name__
+        raise ArgumentError(f"ranges takes a tuple of 6 tensors, {', '.join(RANGES)}; got {came}.")
+    for name, array in zip(RANGES, ranges, strict=True):
+        if not isinstance(array, torch.Tensor):
+            raise ArgumentTypeError(
+                f"ranges: {name} must be a torch.Tensor, got {type(array).__name__}. Use "
+                "torch.as_tensor."
+            )
+        if array.dtype not in INTEGERS:
+            raise ArgumentError(
+                f"ranges: {name} has dtype {str(array.dtype).removeprefix('torch.')}; expected "
+                "int32 or int64. Convert it first."
+            )
+        if array.device.type not in DEVICES:
+            raise NoBackendError(
+                f"ranges: {name} is on device {array.device}, and this build of jaxkeops computes "
+                "on CPUs. Move it to the CPU."
+            )
+    return tuple(ranges) if axis == 1 else (*ranges[3:], *ranges[:3])
 
 
 def _refuse_types(names: Sequence[str], arrays: Sequence[Any]) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import torch
 
 from .arguments import complete
-from .function import Tensors, reduce
+from .derivatives import Tensors
+from .function import reduce
 from .op import formula_of
 
 
 @torch.compiler.allow_in_graph
-def reduce_in_graph(text: str, names: tuple[str, ...], *arrays: torch.Tensor) -> Tensors:
+def reduce_in_graph(
+    text: str, names: tuple[str, ...], arrays: tuple[torch.Tensor, ...], ranges: Tensors
+) -> Tensors:
     """The results of the formula of this text, as one node of Dynamo's graph.
 
     Dynamo does not trace autograd functions that have a `jvp`; the later stages trace through
     this node, and see the derivatives.
     """
     formula = formula_of(text)
-    return reduce(formula, complete(formula, names, arrays))
+    return reduce(formula, complete(formula, names, arrays), ranges)

@@ -9,7 +9,9 @@ import torch
 
 from ..errors import ArgumentError, ArgumentTypeError
 from ..frontend.genred import GenredBase, check_call
-from .function import Tensors, reduce_arguments
+from .arguments import check_ranges
+from .derivatives import Tensors
+from .function import reduce_arguments
 
 
 class Genred(GenredBase):
@@ -22,9 +24,10 @@ class Genred(GenredBase):
     Axes before these are batch axes; they follow NumPy's rule for extents of 1. Results that are
     row numbers are int64.
 
-    Sum and LogSumExp have derivatives of any order, in reverse and forward mode, for `backward`,
-    `torch.func` and dual tensors; every reduction works under `torch.func.vmap` and
-    `torch.compile(fullgraph=True)`.
+    All results but row numbers have derivatives of any order, in reverse and forward mode, for
+    `backward`, `torch.func` and dual tensors. Those of Min, Max and KMin are the formula's at the
+    pairs found (of equals, the first), and zero where there is no pair. Every reduction works
+    under `torch.func.vmap` and `torch.compile(fullgraph=True)`.
 
     Time M * N; memory for the result only: the (M, N) matrix is never formed. The first call of a
     formula compiles it, in tens of milliseconds. Arrays that are not contiguous are copied.
@@ -42,17 +45,34 @@ class Genred(GenredBase):
     ) -> torch.Tensor | Tensors:
         """The reduction over the rows of `args`, one tensor for each alias.
 
+        ranges: the pairs to reduce over, by blocks: (ranges_i, slices_i, redranges_j, ranges_j,
+        slices_j, redranges_i), int32 or int64, of shapes (Mc, 2), (Mc,), (Mcc, 2), and the same
+        with i and j exchanged. Rows ranges_i[k], from a start to before an end, are reduced over
+        the rows redranges_j[slices_i[k-1]:slices_i[k]] of j; other rows get the result over no
+        row. axis=1 takes the first three, axis=0 the others; gradients take both halves, which
+        must say the same. They are the same for all batch elements.
         out: a tensor of the result's shape and dtype, contiguous, that takes the result; not with
         gradients. device_id is accepted and ignored on CPUs. Raises `ArgumentError` for shapes,
         dtypes or options that do not fit, `ArgumentTypeError` for what is not a tensor,
         `NoBackendError` for a device that this build does not compute on; `out` is then as it was.
         """
-        if backend != "auto" or ranges is not None:
-            check_call(len(args), self._names, backend, ranges)
-        results = reduce_arguments(self._formula, self._names, args)
+        if backend != "auto":
+            check_call(len(args), self._names, backend, None)
+        blocks = () if ranges is None else check_ranges(ranges, self.axis)
+        results = reduce_arguments(self._formula, self._names, args, blocks)
+        if not self._plain:
+            results = self._seen(results)
         if out is not None:
             results = _write(results, out)
         return results[0] if len(results) == 1 else results
+
+    def _seen(self, results: Tensors) -> Tensors:
+        """What users see of the flat results."""
+        return tuple(
+            array.reshape(*array.shape[:-1], *result.tail)
+            for array, result in zip(results, self._formula.results, strict=True)
+            if not result.hidden
+        )
 
 
 def _write(results: Tensors, out: Any) -> Tensors:

@@ -1,7 +1,7 @@
 """The one operation that PyTorch sees, `torch.ops.jaxkeops.reduce`: kernels and shapes.
 
 A call names its formula by text, so an exported program carries all that it needs: a process that
-imports `jaxkeops.torch` can run it. Derivatives are in `function.py`.
+imports `jaxkeops.torch` can run it. Derivatives are in `derivatives.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import lru_cache
 import torch
 
 from ..compiler import kernel
+from ..errors import ArgumentError
 from ..formula import Formula, make_formula, read
 from ..frontend.genred import common_dtype
 from ..frontend.shapes import Shape, fit
@@ -22,7 +23,8 @@ INDEX = torch.int64  # row numbers, as everywhere in PyTorch
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": INDEX}
 
 LIBRARY = torch.library.Library("jaxkeops", "DEF")
-LIBRARY.define("reduce(str formula, Tensor[] args) -> Tensor[]")
+# ranges: none, or the six arrays, first those of the kept rows: the derivatives need the others.
+LIBRARY.define("reduce(str formula, Tensor[] args, Tensor[] ranges) -> Tensor[]")
 
 
 @lru_cache(maxsize=4096)
@@ -47,7 +49,9 @@ def _labels(count: int) -> list[str]:
     return [f"argument {slot}" for slot in range(count)]
 
 
-def _run(text: str, args: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+def _run(
+    text: str, args: Sequence[torch.Tensor], ranges: Sequence[torch.Tensor]
+) -> list[torch.Tensor]:
     dtype = args[0].dtype
     if not all(arg.dtype is dtype for arg in args):  # addresses alone do not tell
         common_dtype([str(arg.dtype).removeprefix("torch.") for arg in args], _labels(len(args)))
@@ -55,23 +59,41 @@ def _run(text: str, args: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     shapes = tuple([arg.shape for arg in inputs])
     compiled, results = _plan(text, dtype, shapes)
     outputs = [torch.empty(shape, dtype=dtype) for shape, dtype in results]
-    compiled.call_tensors(inputs, tuple(outputs))
+    if ranges:
+        _run_on_ranges(compiled, inputs, tuple(outputs), ranges)
+    else:
+        compiled.call_tensors(inputs, tuple(outputs))
     return outputs
+
+
+def _run_on_ranges(
+    compiled: native.Kernel,
+    inputs: tuple[torch.Tensor, ...],
+    outputs: tuple[torch.Tensor, ...],
+    ranges: Sequence[torch.Tensor],
+) -> None:
+    row_blocks, ends, column_blocks = (array.contiguous() for array in ranges[:3])
+    try:
+        compiled.call_tensors(inputs, outputs, (row_blocks, ends, column_blocks))
+    except ValueError as error:
+        raise ArgumentError(str(error)) from None
 
 
 LIBRARY.impl("reduce", _run, "CPU")
 
 
 @torch.library.register_fake("jaxkeops::reduce", lib=LIBRARY)
-def _shapes_only(text: str, args: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+def _shapes_only(
+    text: str, args: Sequence[torch.Tensor], ranges: Sequence[torch.Tensor]
+) -> list[torch.Tensor]:
     formula = formula_of(text)
     fitted = fit(formula.inputs, [tuple(arg.shape) for arg in args], _labels(len(args)))
     return [
         args[0].new_empty(
-            fitted.result(len(result.values)),
+            fitted.result(result.width),
             dtype=INDEX if result.kind == "index" else args[0].dtype,
         )
-        for result in formula.reduction.results(formula.node.dim)
+        for result in formula.results
     ]
 
 

@@ -32,14 +32,17 @@ CASES = [
     ("Min_ArgMin", "SqDist(x, y)"),
     ("Max_ArgMax", "x * y - Exp(y)"),
     ("ArgMin", "Round(Elem(y, 0), 0)"),
+    ("LogSumExp", "x * y"),
+    ("Max_SumShiftExp", "-g * SqDist(x, y)"),
 ]
+LISTS = [(1, "SqDist(x, y)"), (5, "SqDist(x, y)"), (400, "SqDist(x, y)"), (3, "Sin(9 * x * y)")]
 every_level = pytest.mark.parametrize("level", levels())
 
 
-def program_of(reduction, formula, dtype, machine):
+def program_of(reduction, formula, dtype, machine, **options):
     (node,), variables = read_formulas([formula], ALIASES)
     inputs = [Input(var.axis, var.dim) for var in variables]
-    return lower(make_formula(reduction, node, inputs), dtype, "int64", machine)
+    return lower(make_formula(reduction, node, inputs, **options), dtype, "int64", machine)
 
 
 def run(program, machine, arrays, M, N):
@@ -50,17 +53,31 @@ def run(program, machine, arrays, M, N):
     code = llvm.load(llvm.compile_object(source, machine), symbols)
     signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
     scratch = np.full((N, len(program.columns)), np.nan, program.dtype)
-    outputs = [np.full((M, len(out.values)), -7, out.dtype) for out in program.outputs]
+    outputs = [np.full((M, out.width), -7, out.dtype) for out in program.outputs]
     pointers = [
         (ctypes.c_void_p * len(group))(*(array.ctypes.data for array in group))
         for group in (arrays, outputs)
     ]
-    call = (ctypes.c_int64 * 5)(
-        M, N, ctypes.addressof(pointers[0]), ctypes.addressof(pointers[1]), scratch.ctypes.data
+    everything = (ctypes.c_int64 * 2)(0, N)
+    over_rows = [k for k, out in enumerate(program.outputs) if isinstance(out, ir.RowTotal)]
+    partials = np.full(sum(program.outputs[k].width for k in over_rows), np.nan)
+    call = (ctypes.c_int64 * 9)(
+        M,
+        N,
+        ctypes.addressof(pointers[0]),
+        ctypes.addressof(pointers[1]),
+        scratch.ctypes.data,
+        ctypes.addressof(everything),
+        1,
+        0,
+        partials.ctypes.data,
     )
     if program.columns:
         signature(code.addresses["columns"])(ctypes.addressof(call), 0, N)
     signature(code.addresses["rows"])(ctypes.addressof(call), 0, M)
+    for k in over_rows:
+        width = program.outputs[k].width
+        outputs[k], partials = partials[:width].astype(program.dtype), partials[width:]
     return outputs
 
 
@@ -87,6 +104,32 @@ def test_llvm_agrees_with_the_interpreter(reduction, formula, dtype, level, rng)
         else:
             scale = np.abs(right).max()
             np.testing.assert_allclose(result, right, rtol=tolerance, atol=tolerance * scale)
+
+
+@every_level
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("count", "formula"), LISTS)
+def test_lists_agree_with_the_interpreter(count, formula, dtype, level, rng):
+    machine = levels()[level]
+    program = program_of("KMin_ArgKMin", formula, dtype, machine, count=count)
+    arrays = sample(rng, 37, 300, dtype)
+    values, rows = run(program, machine, arrays, 37, 300)
+    right_values, right_rows = interpret(program, arrays, 37, 300)
+    tolerance = {"float32": 4e-6, "float64": 1e-14}[dtype]
+    np.testing.assert_allclose(values, right_values, rtol=tolerance, atol=tolerance)
+    assert (rows == right_rows).mean() > 0.99
+
+
+@every_level
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("over_rows", [1, 2])
+def test_sums_over_rows_agree_with_the_interpreter(over_rows, dtype, level, rng):
+    machine = levels()[level]
+    program = program_of("Sum", CASES[0][1], dtype, machine, over_rows=over_rows)
+    arrays = sample(rng, 37, 300, dtype)
+    results = run(program, machine, arrays, 37, 300)
+    for result, right in zip(results, interpret(program, arrays, 37, 300), strict=True):
+        np.testing.assert_allclose(result, right, rtol={"float32": 4e-6, "float64": 1e-14}[dtype])
 
 
 @pytest.mark.compiles

@@ -40,7 +40,17 @@ struct Array {
 
 inline constexpr int64_t kWidth = 3; // of x and y
 
-/// Outputs: sum over j of p (x_i . y_j) w_j in float32, and the number of pairs in int64.
+/// Calls `visit(j)` for each column of the call's ranges, in order; returns how many there were.
+template <class Visit>
+int64_t walk(const Call *call, Visit visit) {
+    int64_t visited = 0;
+    for (int64_t r = 0; r < call->range_count; ++r)
+        for (int64_t j = call->ranges[2 * r]; j < call->ranges[2 * r + 1]; ++j, ++visited)
+            visit(j);
+    return visited;
+}
+
+/// Outputs: sum over the columns j of p (x_i . y_j) w_j in float32, and their number in int64.
 inline void rows(const Call *call, int64_t begin, int64_t end) {
     const auto *x = static_cast<const float *>(call->inputs[0]);
     const auto *y = static_cast<const float *>(call->inputs[1]);
@@ -48,14 +58,14 @@ inline void rows(const Call *call, int64_t begin, int64_t end) {
     const auto *p = static_cast<const float *>(call->inputs[3]);
     for (int64_t i = begin; i < end; ++i) {
         float sum = 0;
-        for (int64_t j = 0; j < call->N; ++j) {
+        const int64_t visited = walk(call, [&](int64_t j) {
             float dot = 0;
             for (int64_t d = 0; d < kWidth; ++d)
                 dot += x[i * kWidth + d] * y[j * kWidth + d];
             sum += p[0] * dot * w[j];
-        }
+        });
         static_cast<float *>(call->outputs[0])[i] = sum;
-        static_cast<int64_t *>(call->outputs[1])[i] = call->N;
+        static_cast<int64_t *>(call->outputs[1])[i] = visited;
     }
 }
 
@@ -75,11 +85,12 @@ inline void rows_from_columns(const Call *call, int64_t begin, int64_t end) {
     const auto *scratch = static_cast<const float *>(call->columns);
     for (int64_t i = begin; i < end; ++i) {
         float sum = 0;
-        for (int64_t j = 0; j < call->N; ++j)
+        const int64_t visited = walk(call, [&](int64_t j) {
             for (int64_t d = 0; d < kWidth; ++d)
                 sum += x[i * kWidth + d] * scratch[j * kWidth + d];
+        });
         static_cast<float *>(call->outputs[0])[i] = sum;
-        static_cast<int64_t *>(call->outputs[1])[i] = call->N;
+        static_cast<int64_t *>(call->outputs[1])[i] = visited;
     }
 }
 

@@ -103,6 +103,63 @@ void test_operands_that_do_not_fit_are_refused() {
     destroy(site);
 }
 
+/// Three operands: rows [1, 4) over columns [0, 2) and [5, 7), row 0 over [2, 3).
+template <class T>
+struct Operands {
+    std::vector<T> rows{1, 4, 0, 1}, ends{2, 3}, columns{0, 2, 5, 7, 2, 3};
+
+    std::vector<mock::Buffer> after(std::vector<mock::Buffer> inputs) {
+        const auto dtype = sizeof(T) == 4 ? XLA_FFI_DataType_S32 : XLA_FFI_DataType_S64;
+        inputs.push_back({dtype, rows.data(), {2, 2}});
+        inputs.push_back({dtype, ends.data(), {2}});
+        inputs.push_back({dtype, columns.data(), {3, 2}});
+        return inputs;
+    }
+};
+
+template <class T>
+void test_three_more_operands_are_ranges() {
+    const CpuHandlers handlers = cpu_handlers();
+    mock::Site site;
+    CHECK(mock::call(handlers.instantiate, kInstantiate, site, kAttributes).empty());
+    const auto call = [&](Arrays &arrays, auto change) {
+        Operands<T> operands;
+        auto inputs = operands.after(inputs_of(arrays));
+        change(operands, inputs);
+        return mock::call(handlers.execute, kExecute, site, kAttributes, inputs,
+                          outputs_of(arrays));
+    };
+    Arrays arrays(5, 7, {2}, {2}, {1}, {2}, {1});
+    CHECK(call(arrays, [](auto &, auto &) {}).empty());
+    for (int64_t b = 0; b < 2; ++b) {
+        const std::vector<int64_t> counts(arrays.count.values.begin() + 5 * b,
+                                          arrays.count.values.begin() + 5 * b + 5);
+        CHECK((counts == std::vector<int64_t>{1, 4, 4, 4, -1}));
+        CHECK(arrays.sum.values[5 * b + 4] == -1.5f);
+    }
+    const auto refusal = [&](auto change) {
+        Arrays fresh(5, 7);
+        const std::string text = call(fresh, change);
+        CHECK(fresh.count.values[0] == -77); // nothing ran
+        return text;
+    };
+    const std::string invalid =
+        std::to_string(XLA_FFI_Error_Code_INVALID_ARGUMENT) + ": jaxkeops: ";
+    CHECK(contains(refusal([](auto &, auto &in) { in[5].shape = {1}; }),
+                   invalid + "ranges: ends: expected one end for each of the 2 row_blocks, got 1"));
+    CHECK(contains(refusal([](auto &op, auto &) { op.rows[1] = 6; }),
+                   invalid + "ranges: row_blocks[0] = [1, 6) is not within [0, 5]"));
+    CHECK(contains(refusal([](auto &, auto &in) { in[6].dtype = XLA_FFI_DataType_F32; }),
+                   invalid + "ranges: column_blocks: expected int32 or int64, got float32"));
+    CHECK(contains(refusal([](auto &, auto &in) { in[4].dtype = XLA_FFI_DataType_U32; }),
+                   invalid + "ranges: row_blocks: expected int32 or int64, got another dtype"));
+    CHECK(contains(refusal([](auto &, auto &in) { in.pop_back(); }),
+                   invalid + "expected 4 inputs, got 6"));
+    CHECK(contains(refusal([](auto &, auto &in) { in.push_back(in.back()); }),
+                   invalid + "expected 4 inputs, got 8"));
+    destroy(site);
+}
+
 } // namespace
 
 int main() {
@@ -111,5 +168,7 @@ int main() {
     test_failures_to_compile_are_told();
     test_a_kernel_is_compiled_once_and_run();
     test_operands_that_do_not_fit_are_refused();
+    test_three_more_operands_are_ranges<int32_t>();
+    test_three_more_operands_are_ranges<int64_t>();
     return failures != 0;
 }

@@ -24,6 +24,44 @@ AXIS = {"Vi": "i", "Vj": "j", "Pm": "p"}
 OVER = {0: -3, 1: -2}  # axis of Genred -> axis of terms of shape (..., M, N, D)
 
 
+def log_sum_exp(f, g, count):
+    return jax.nn.logsumexp(f, -2) if g is None else jnp.log((jnp.exp(f) * g).sum(-2))
+
+
+def softmax(f, g, count):
+    return (jax.nn.softmax(f, -2) * g).sum(-2)
+
+
+def max_sum(f, g, count):
+    """The maximum is held fixed, as the derivatives of this reduction are defined."""
+    top = jax.lax.stop_gradient(f.max(-2, keepdims=True))
+    powers = jnp.exp(f - top) * (1 if g is None else g)
+    return jnp.concatenate([top[..., 0, :], powers.sum(-2)], -1)
+
+
+def lowest(f, g, count):
+    """Ties go to the first row, in derivatives too; infinity where there are too few rows."""
+    order = jnp.argsort(jax.lax.stop_gradient(f), -2, stable=True)[..., :count, :]
+    missing = [(0, 0)] * (f.ndim - 2) + [(0, max(0, count - f.shape[-2])), (0, 0)]
+    found = jnp.pad(jnp.take_along_axis(f, order, -2), missing, constant_values=jnp.inf)
+    return found[..., 0] if f.shape[-1] == 1 else found
+
+
+DENSE = {
+    "Sum": lambda f, g, count: f.sum(-2),
+    "Zero": lambda f, g, count: jnp.zeros_like(f.sum(-2)),
+    "LogSumExp": log_sum_exp,
+    "LogSumExpWeight": log_sum_exp,
+    "SumSoftMaxWeight": softmax,
+    "Max_SumShiftExp": max_sum,
+    "Max_SumShiftExpWeight": max_sum,
+    "Min": lambda f, g, count: lowest(f, g, 1).reshape(*f.shape[:-2], -1),
+    "Max": lambda f, g, count: -lowest(-f, g, 1).reshape(*f.shape[:-2], -1),
+    "KMin": lowest,
+}
+DENSE |= {"Min_ArgMin": DENSE["Min"], "Max_ArgMax": DENSE["Max"], "KMin_ArgKMin": lowest}
+
+
 @dataclass(frozen=True)
 class Case:
     """A reduction and what it means: `terms` gives all pairs at once, (..., M, N, D)."""
@@ -35,10 +73,25 @@ class Case:
     terms: Callable[..., jax.Array]
     reduction: str = "Sum"
     axis: int = 1
+    weight: str | None = None
+    weights: Callable[..., jax.Array] | None = None
+    count: int | None = None
 
     @property
     def genred(self) -> Genred:
-        return Genred(self.formula, self.aliases, self.reduction, axis=self.axis)
+        return Genred(
+            self.formula,
+            self.aliases,
+            self.reduction,
+            axis=self.axis,
+            formula2=self.weight,
+            opt_arg=self.count,
+        )
+
+    def values(self, *arrays: jax.Array) -> jax.Array:
+        """The first result of `genred`, with zeros for what is infinite."""
+        result = jax.tree.leaves(self.genred(*arrays))[0]
+        return jnp.where(jnp.isfinite(result), result, 0)
 
     @property
     def slots(self) -> tuple[int, ...]:
@@ -47,12 +100,16 @@ class Case:
     def dense(self, *arrays: jax.Array) -> jax.Array:
         axes = [AXIS[alias.split("=")[1].strip()[:2]] for alias in self.aliases]
         pairs = [EXPAND[axis](array) for axis, array in zip(axes, arrays, strict=True)]
-        terms = self.terms(*pairs)
         full = jnp.broadcast_shapes(*(pair.shape[:-1] for pair in pairs))
-        terms = jnp.broadcast_to(terms, (*full, terms.shape[-1]))
-        if self.reduction == "LogSumExp":
-            return jax.nn.logsumexp(terms, OVER[self.axis])
-        return terms.sum(OVER[self.axis])
+
+        def along(terms: Callable[..., jax.Array]) -> jax.Array:
+            found = terms(*pairs)
+            found = jnp.broadcast_to(found, (*full, found.shape[-1]))
+            return jnp.moveaxis(found, OVER[self.axis], -2)
+
+        weights = along(self.weights) if self.weights else None
+        result = DENSE[self.reduction](along(self.terms), weights, self.count)
+        return jnp.where(jnp.isfinite(result), result, 0)
 
     def arrays(self, rng: np.random.Generator, dtype: str = "float64") -> tuple[jax.Array, ...]:
         return tuple(jnp.asarray(rng.uniform(0.2, 1, shape), dtype) for shape in self.shapes)
@@ -128,8 +185,50 @@ CASES = (
 BY_NAME = {case.name: case for case in CASES}
 
 
+def reduced(reduction: str, vectors: bool, weighted: bool, count: int | None = None) -> Case:
+    """A case for a reduction: of a number or a vector for each pair, with weights or without."""
+    kind = "_of_vectors" * vectors + "_with_weights" * weighted
+    return Case(
+        f"{reduction}{kind}{'' if count is None else f'_{count}'}",
+        "Sin(p * x - y)" if vectors else "p * SqDist(x, y)",
+        ("x = Vi(2)", "y = Vj(2)", "b = Vj(2)", "p = Pm(1)"),
+        ((3, 2), (4, 2), (4, 2), (1,)),
+        (lambda x, y, b, p: jnp.sin(p * x - y))
+        if vectors
+        else lambda x, y, b, p: p * square(x - y),
+        reduction=reduction,
+        weight="b * Elem(x, 0)" if weighted else None,
+        weights=(lambda x, y, b, p: b * x[..., :1]) if weighted else None,
+        count=count,
+    )
+
+
+# Every reduction that has derivatives, but for Sum.
+REDUCED = (
+    reduced("Zero", True, False),
+    reduced("LogSumExp", True, False),
+    reduced("LogSumExp", False, True),
+    reduced("LogSumExpWeight", False, True),
+    reduced("SumSoftMaxWeight", False, True),
+    reduced("Max_SumShiftExp", False, False),
+    reduced("Max_SumShiftExpWeight", False, True),
+    reduced("Min", False, False),
+    reduced("Min_ArgMin", True, False),
+    reduced("Max", True, False),
+    reduced("Max_ArgMax", False, False),
+    reduced("KMin", True, False, 2),
+    reduced("KMin", False, False, 6),
+    reduced("KMin_ArgKMin", True, False, 6),
+)
+
+
 @pytest.fixture(params=CASES, ids=lambda case: case.name)
 def case(request) -> Case:
+    return request.param
+
+
+@pytest.fixture(params=REDUCED, ids=lambda case: case.name)
+def reduced_case(request) -> Case:
     return request.param
 
 
@@ -141,6 +240,16 @@ def gaussian() -> Case:
 @pytest.fixture
 def by_name() -> dict[str, Case]:
     return BY_NAME
+
+
+@pytest.fixture
+def reduced_by_name() -> dict[str, Case]:
+    return {case.name: case for case in REDUCED}
+
+
+@pytest.fixture
+def reductions_with_cases() -> set[str]:
+    return {case.reduction for case in (*CASES, *REDUCED)}
 
 
 @pytest.fixture

@@ -188,17 +188,6 @@ def test_row_numbers_have_the_derivative_zero(rng):
     np.testing.assert_array_equal(found, 2 * (x - y[index]))
 
 
-@pytest.mark.parametrize("reduction", ["Min", "Max", "Min_ArgMin"])
-def test_a_minimum_refuses_to_be_differentiated(reduction, rng):
-    genred = Genred("SqDist(x, y)", ["x = Vi(2)", "y = Vj(2)"], reduction, axis=1)
-    x, y = (jnp.asarray(rng.normal(size=(4, 2))) for _ in range(2))
-    first = lambda *a: jax.tree.leaves(genred(*a))[0].sum()
-    with pytest.raises(NotDifferentiableError, match="has no derivative"):
-        jax.grad(first)(x, y)
-    with pytest.raises(NotDifferentiableError, match="has no derivative"):
-        jax.jit(jax.grad(first))(x, y)
-
-
 def test_a_minimum_of_what_does_not_move_may_stand_in_a_differentiated_function(rng):
     least = Genred("SqDist(x, y)", ["x = Vi(2)", "y = Vj(2)"], "Min", axis=1)
     x, y = (jnp.asarray(rng.normal(size=(4, 2))) for _ in range(2))

@@ -10,13 +10,29 @@ from jaxkeops.formula import REDUCTIONS
 from jaxkeops.jax import Genred
 
 FORMULA, ALIASES = "p * (x | y)", ["x = Vi(3)", "y = Vj(3)", "p = Pm(1)"]
+WEIGHTS = "y * Elem(x, 0)"
 
 
-def dense(reduction, axis, x, y, p):
+def options(reduction, count=3):
+    """What else a reduction asks of Genred."""
+    rules = REDUCTIONS[reduction]
+    return {
+        "formula2": WEIGHTS if rules.weights == "required" else None,
+        "opt_arg": count if rules.counted else None,
+    }
+
+
+def dense(reduction, axis, x, y, p, count=3):
     """The results as `formula.reduction` specifies them, of (..., M, N, 1) terms."""
     x, y, p = (np.asarray(array, np.float64) for array in (x, y, p))
-    terms = p[..., None, None, :] * (x[..., :, None, :] * y[..., None, :, :]).sum(-1)[..., None]
-    return REDUCTIONS[reduction].value(terms if axis == 1 else np.swapaxes(terms, -2, -3))
+    left, right = x[..., :, None, :], y[..., None, :, :]
+    terms = p[..., None, None, :] * (left * right).sum(-1)[..., None]
+    weights = np.broadcast_to(right * left[..., :1], (*terms.shape[:-1], 3))
+    if axis == 0:
+        terms, weights = np.swapaxes(terms, -2, -3), np.swapaxes(weights, -2, -3)
+    return REDUCTIONS[reduction].value(
+        terms, weights if options(reduction)["formula2"] else None, count
+    )
 
 
 def sample(rng, M, N, dtype, batch=((), (), ())):
@@ -40,7 +56,7 @@ def check(results, expected, dtype):
 @pytest.mark.parametrize("reduction", sorted(REDUCTIONS))
 def test_every_reduction(reduction, axis, dtype, rng):
     arrays = sample(rng, 60, 300, dtype)
-    genred = Genred(FORMULA, ALIASES, reduction, axis=axis)
+    genred = Genred(FORMULA, ALIASES, reduction, axis=axis, **options(reduction))
     # Whole numbers, so that float32 compares the very terms that float64 compares.
     if dtype == "float32" and "Arg" in reduction:
         arrays = tuple(jnp.round(array * 16) for array in arrays)
@@ -76,6 +92,22 @@ def test_a_minimum_of_nothing_is_infinite_and_at_row_0(M, rng):
 def test_batch_axes_follow_numpys_rule(batch, rng):
     arrays = sample(rng, 4, 5, "float64", batch)
     check(Genred(FORMULA, ALIASES, axis=1)(*arrays), dense("Sum", 1, *arrays), "float64")
+
+
+@pytest.mark.parametrize("reduction", sorted(REDUCTIONS))
+def test_every_reduction_in_batches(reduction, rng):
+    arrays = sample(rng, 4, 5, "float64", ((2, 1), (3,), (2, 1)))
+    genred = Genred(FORMULA, ALIASES, reduction, axis=1, **options(reduction, 6))
+    check(genred(*arrays), dense(reduction, 1, *arrays, count=6), "float64")
+
+
+def test_vectors_have_an_axis_of_their_k_least(rng):
+    x, y = (jnp.asarray(rng.normal(size=(n, 2))) for n in (4, 9))
+    values, rows = Genred("x - y", ["x=Vi(2)", "y=Vj(2)"], "KMinArgKMin", axis=1, opt_arg=3)(x, y)
+    expected = REDUCTIONS["KMin"].value(np.asarray(x)[:, None] - np.asarray(y), None, 3)[0]
+    assert values.shape == rows.shape == (4, 3, 2)
+    np.testing.assert_allclose(values, expected, rtol=1e-14)
+    np.testing.assert_array_equal(x[:, None] - jnp.take_along_axis(y[None], rows, 1), values)
 
 
 def test_a_formula_of_one_kind_of_array(rng):

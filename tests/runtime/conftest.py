@@ -14,21 +14,24 @@ from jaxkeops.runtime import native
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
 
-# x is (M, 1), y is (N, 1), p is (1,). `rows`: out_i = sum over j of x_i * p * y_j, and count_i = N.
-# `columns`: scratch_j = p * y_j; `rows_from_columns` is `rows` with the scratch.
+# x is (M, 1), y is (N, 1), p is (1,). `rows`: out_i = sum over j of x_i * p * y_j, and count_i.
+# `columns`: scratch_j = p * y_j; `rows_from_columns` is `rows` with the scratch. Both walk the
+# ranges of the call; count_i is how many columns they visit.
 TEXT = """
-%call = type {{ i64, i64, ptr, ptr, ptr }}
+%call = type {{ i64, i64, ptr, ptr, ptr, ptr, i64 }}
 
 define void @{name}(ptr %c, i64 %begin, i64 %end) {{
 entry:
-  %n.at = getelementptr %call, ptr %c, i64 0, i32 1
-  %n = load i64, ptr %n.at
   %in.at = getelementptr %call, ptr %c, i64 0, i32 2
   %in = load ptr, ptr %in.at
   %out.at = getelementptr %call, ptr %c, i64 0, i32 3
   %out = load ptr, ptr %out.at
   %columns.at = getelementptr %call, ptr %c, i64 0, i32 4
   %columns = load ptr, ptr %columns.at
+  %ranges.at = getelementptr %call, ptr %c, i64 0, i32 5
+  %ranges = load ptr, ptr %ranges.at
+  %ranges.n.at = getelementptr %call, ptr %c, i64 0, i32 6
+  %ranges.n = load i64, ptr %ranges.n.at
 {load}
   br label %row
 row:
@@ -59,23 +62,39 @@ LOAD_OUTPUTS = """
 SUM = """
   %xi.at = getelementptr {t}, ptr %x, i64 %i
   %xi = load {t}, ptr %xi.at
+  br label %range
+range:
+  %r = phi i64 [ 0, %body ], [ %r.next, %walked ]
+  %s.range = phi {t} [ 0.0, %body ], [ %s.next, %walked ]
+  %count.range = phi i64 [ 0, %body ], [ %count, %walked ]
+  %start.k = mul i64 %r, 2
+  %start.at = getelementptr i64, ptr %ranges, i64 %start.k
+  %start = load i64, ptr %start.at
+  %stop.at = getelementptr i64, ptr %start.at, i64 1
+  %stop = load i64, ptr %stop.at
   br label %pair
 pair:
-  %j = phi i64 [ 0, %body ], [ %j.next, %pair ]
-  %s = phi {t} [ 0.0, %body ], [ %s.next, %pair ]
+  %j = phi i64 [ %start, %range ], [ %j.next, %pair ]
+  %s = phi {t} [ %s.range, %range ], [ %s.next, %pair ]
   %v.at = getelementptr {t}, ptr {source}, i64 %j
   %v = load {t}, ptr %v.at
   %w = fmul {t} %v, {factor}
   %xw = fmul {t} %xi, %w
   %s.next = fadd {t} %s, %xw
   %j.next = add i64 %j, 1
-  %more = icmp slt i64 %j.next, %n
-  br i1 %more, label %pair, label %finish
+  %more = icmp slt i64 %j.next, %stop
+  br i1 %more, label %pair, label %walked
+walked:
+  %length = sub i64 %stop, %start
+  %count = add i64 %count.range, %length
+  %r.next = add i64 %r, 1
+  %more.ranges = icmp slt i64 %r.next, %ranges.n
+  br i1 %more.ranges, label %range, label %finish
 finish:
   %sum.at = getelementptr {t}, ptr %sum.out, i64 %i
   store {t} %s.next, ptr %sum.at
   %count.to = getelementptr i64, ptr %count.out, i64 %i
-  store i64 %n, ptr %count.to"""
+  store i64 %count, ptr %count.to"""
 STAGE = """
   %yi.at = getelementptr {t}, ptr %y, i64 %i
   %yi = load {t}, ptr %yi.at
@@ -97,7 +116,7 @@ def module_text(t: str) -> str:
         body=SUM.format(t=t, source="%columns", factor="1.0"),
     )
     columns = TEXT.format(name="columns", load=LOAD_Y_AND_P.format(t=t), body=STAGE.format(t=t))
-    type_line = "%call = type { i64, i64, ptr, ptr, ptr }"
+    type_line = "%call = type { i64, i64, ptr, ptr, ptr, ptr, i64 }"
     return type_line + "".join(f.replace(type_line, "") for f in (rows, from_columns, columns))
 
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch.autograd import forward_ad
 
-from jaxkeops.errors import NotDifferentiableError
 from jaxkeops.torch import Genred
 
 
@@ -182,14 +181,6 @@ def test_row_numbers_do_not_require_gradients(rng):
     value, rows = Genred("SqDist(x,y)", ["x = Vi(2)", "y = Vj(2)"], "Min_ArgMin", axis=1)(x, y)
     assert value.requires_grad
     assert not rows.requires_grad
-
-
-def test_the_gradient_of_a_minimum_is_refused(rng):
-    x = torch.tensor(rng.normal(size=(3, 2)), requires_grad=True)
-    y = torch.tensor(rng.normal(size=(4, 2)))
-    value = Genred("SqDist(x,y)", ["x = Vi(2)", "y = Vj(2)"], "Min", axis=1)(x, y)
-    with pytest.raises(NotDifferentiableError, match="ArgMin"):
-        value.sum().backward()
 
 
 def test_the_tangent_of_row_numbers_is_none(rng):

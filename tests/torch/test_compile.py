@@ -86,6 +86,41 @@ def test_several_results_and_row_numbers_in_a_compiled_function(rng):
     assert torch.equal(rows, expected.indices)
 
 
+def test_the_least_values_in_a_compiled_function_and_its_gradients(close, rng):
+    nearest = Genred("SqDist(x,y)", ["x = Vi(2)", "y = Vj(2)"], "KMin_ArgKMin", axis=1, opt_arg=2)
+
+    def far(x, y):
+        values, rows = nearest(x, y)
+        return torch.sin(values).sum() + y[rows].sum()
+
+    def dense(x, y):
+        values, rows = ((x[:, None] - y) ** 2).sum(-1).topk(2, largest=False)
+        return torch.sin(values).sum() + y[rows].sum()
+
+    x = torch.tensor(rng.normal(size=(3, 2)), requires_grad=True)
+    y = torch.tensor(rng.normal(size=(4, 2)), requires_grad=True)
+    value, expected = compiled(far)(x, y), dense(x, y)
+    close(value, expected)
+    close(torch.autograd.grad(value, (x, y)), torch.autograd.grad(expected, (x, y)))
+
+
+def test_hidden_results_in_a_compiled_function(close, rng):
+    softmax = Genred(
+        "-SqDist(x,y)", ["x = Vi(2)", "y = Vj(2)"], "SumSoftMaxWeight", axis=1, formula2="y"
+    )
+
+    def total(x, y):
+        return torch.sin(softmax(x, y)).sum()
+
+    def dense(x, y):
+        return torch.sin(torch.softmax(-((x[:, None] - y) ** 2).sum(-1), -1) @ y).sum()
+
+    x, y = (torch.tensor(rng.normal(size=(n, 2)), requires_grad=True) for n in (3, 4))
+    value, expected = compiled(total)(x, y), dense(x, y)
+    close(value, expected)
+    close(torch.autograd.grad(value, (x, y)), torch.autograd.grad(expected, (x, y)))
+
+
 def test_a_wrong_shape_is_reported_while_compiling(gaussian_case, rng):
     x, y, b, p = gaussian_case.tensors(rng)
     with pytest.raises((JaxKeopsError, RuntimeError), match=r"x = Vi\(3\) takes 3 columns"):
@@ -145,10 +180,9 @@ def test_an_exported_program_runs_in_a_process_that_never_saw_the_formula(gaussi
 def test_the_operation_passes_the_checks_of_pytorch(reduction, rng):
     made = Genred("SqDist(x,y)", ["x = Vi(2)", "y = Vj(2)"], reduction, axis=1)
     args = [torch.tensor(rng.normal(size=(2, n, 2))) for n in (3, 4)]
-    torch.library.opcheck(torch.ops.jaxkeops.reduce.default, (made._formula.text, args))
-    if reduction != "Min_ArgMin":
-        args[0].requires_grad_()
-        torch.library.opcheck(torch.ops.jaxkeops.reduce.default, (made._formula.text, args))
+    torch.library.opcheck(torch.ops.jaxkeops.reduce.default, (made._formula.text, args, []))
+    args[0].requires_grad_()
+    torch.library.opcheck(torch.ops.jaxkeops.reduce.default, (made._formula.text, args, []))
 
 
 def test_the_operation_refuses_tensors_of_two_dtypes(gaussian_case, rng):
@@ -156,7 +190,7 @@ def test_the_operation_refuses_tensors_of_two_dtypes(gaussian_case, rng):
     x, y, b, p = gaussian_case.tensors(rng)
     text = gaussian_case.reduction._formula.text
     with pytest.raises(ArgumentError, match="argument 1 has float32"):
-        torch.ops.jaxkeops.reduce(text, [x, y.float(), b, p])
+        torch.ops.jaxkeops.reduce(text, [x, y.float(), b, p], [])
 
 
 def test_tensors_without_data_give_shapes(gaussian_case, rng):

@@ -7,11 +7,12 @@ the outputs; `columns`, only there if the program has column values, fills rows 
 from __future__ import annotations
 
 from ... import ir
-from ...ir import Index, ListOutput, Output, Program, State
+from ...ir import Index, Program, RowTotal, State
 from ...ir.machine import Machine
-from .accumulators import Reduced, accumulate
+from .accumulators import Totals, accumulate
 from .builder import Builder, Module
 from .frame import Frame, Known, below, cells, evaluate, lane_rows, leaves_at, merged
+from .store import store
 
 ARGUMENTS = (("call", "ptr"), ("begin", "i64"), ("end", "i64"))
 
@@ -37,17 +38,24 @@ def _view(module: Module, name: str, program: Program, machine: Machine) -> Buil
 def _rows(module: Module, program: Program, machine: Machine) -> None:
     b = _view(module, "rows", program, machine)
     taken = ir.roots(program.accumulator)
-    given = [v for output in program.outputs if isinstance(output, Output) for v in output.values]
-    frame = Frame(b, program, (*taken, *given))
-    with_index = any(isinstance(value, Index) for value in given)
-    with b.loop("%begin", "%end", str(row_block(program, machine))) as block:
+    frame = Frame(b, program, (*taken, *program.given))
+    with_index = any(isinstance(value, Index) for value in program.given)
+    over_rows = [output for output in program.outputs if isinstance(output, RowTotal)]
+    totals = Totals(b, sum(output.width for output in over_rows))
+    block_rows = str(row_block(program, machine))
+    with b.loop("%begin", "%end", block_rows, carry=totals.start(), nonempty=True) as block:
         vectors = []
         for r in range(program.schedule.row_vectors):
             first = b.op("add", block.index, str(r * b.width), "i64")
-            vectors.append(_row_values(frame, first, (*taken, *given)))
+            vectors.append(_row_values(frame, first, (*taken, *program.given)))
         reduced = accumulate(frame, [known for _, _, known in vectors], with_index)
+        held = block.values
         for (first, rows, known), result in zip(vectors, reduced, strict=True):
-            _store(frame, first, rows, known, result)
+            held = totals.add(held, store(frame, first, rows, known, result))
+        block.next = held
+    for k, total in enumerate(totals.over_lanes(block.values)):
+        double = b.at("float64", 1)
+        double.store(total, double.address(frame.partials(), str(k)))
     b.ret()
 
 
@@ -72,62 +80,6 @@ def _row_values(frame: Frame, first: str, roots) -> tuple[str, str, Known]:
     hoisted = [s for s in order if isinstance(s, ir.Apply) and s.rate == ir.ROW and s not in states]
     evaluate(b, hoisted, known)
     return first, rows, known
-
-
-def _store(frame: Frame, first: str, rows: str, known: Known, result: Reduced) -> None:
-    b = frame.b
-    mask = below(b, rows, "%end")
-    known = merged(known)
-    for number, output in enumerate(frame.program.outputs):
-        pointer = b.load(b.address(frame.outputs, str(number), "ptr"), "ptr", 8)
-        element = {"int32": "i32", "int64": "i64"}.get(output.dtype, b.element)
-        if isinstance(output, ListOutput):
-            _store_lists(frame, pointer, element, rows, mask, output, result)
-            continue
-        for leaf in ir.topological(output.values):
-            if isinstance(leaf, State):
-                known[leaf] = result.states[leaf.k]
-        for k, value in enumerate(output.values):
-            if isinstance(value, Index):
-                name = _as_index(b, result.indices[value.k], element)
-            else:
-                (name,) = evaluate(b, [value], known)
-            if output.width == 1:
-                b.masked_store(name, b.address(pointer, first, element), mask, element)
-            else:
-                where = cells(b, rows, output.width, k)
-                b.scatter(name, b.addresses(pointer, where, element), mask, element)
-
-
-def _store_lists(
-    frame: Frame,
-    pointer: str,
-    element: str,
-    rows: str,
-    mask: str,
-    output: ListOutput,
-    result: Reduced,
-) -> None:
-    b = frame.b
-    each = len(result.lists)
-    type = f"<{b.width} x i64>"
-    with b.loop("0", str(output.width // each), nonempty=True) as entry:
-        for k, (values, columns) in enumerate(result.lists):
-            if output.indices:
-                name = b.load(b.address(columns, entry.index, type), type, 8)
-                name = _as_index(b, name, element)
-            else:
-                name = b.load(b.address(values, entry.index, b.type), b.type)
-            column = b.op("mul", entry.index, str(each), "i64")
-            where = b.let(f"add {type} {cells(b, rows, output.width, k)}, {b.splat(column, 'i64')}")
-            b.scatter(name, b.addresses(pointer, where, element), mask, element)
-
-
-def _as_index(b: Builder, name: str, element: str) -> str:
-    """An i64 of each lane as the integer of an output."""
-    if element == "i64":
-        return name
-    return b.convert("trunc", name, f"<{b.width} x i64>", f"<{b.width} x {element}>")
 
 
 def _columns(module: Module, program: Program, machine: Machine) -> None:

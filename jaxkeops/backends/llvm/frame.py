@@ -13,6 +13,7 @@ Known = dict[Scalar, str]
 
 # Offsets of the fields of `struct Call`, csrc/core/kernel.h, in pointers.
 N_FIELD, INPUTS_FIELD, OUTPUTS_FIELD, COLUMNS_FIELD = 1, 2, 3, 4
+RANGES_FIELD, RANGE_COUNT_FIELD, WORKSPACE_FIELD, PARTIALS_FIELD = 5, 6, 7, 8
 
 
 class Frame:
@@ -26,11 +27,14 @@ class Frame:
         self.b = b
         self.scalar = b.at(width=1)
         self.program = program
-        inputs, self.outputs, self.columns = (
+        inputs, self.outputs, self.columns, self.ranges = (
             b.load(b.address("%call", str(field), "ptr"), "ptr", 8)
-            for field in (INPUTS_FIELD, OUTPUTS_FIELD, COLUMNS_FIELD)
+            for field in (INPUTS_FIELD, OUTPUTS_FIELD, COLUMNS_FIELD, RANGES_FIELD)
         )
-        self.N = b.load(b.address("%call", str(N_FIELD), "i64"), "i64", 8)
+        self.N, self.range_count = (
+            b.load(b.address("%call", str(field), "i64"), "i64", 8)
+            for field in (N_FIELD, RANGE_COUNT_FIELD)
+        )
         order = ir.topological(roots)
         used = {leaf.slot for leaf in order if isinstance(leaf, Load)}
         self.inputs = {
@@ -48,6 +52,14 @@ class Frame:
         fixed = [s for s in order if s.rate == ir.PARAMETER and not isinstance(s, Const)]
         evaluate(self.scalar, fixed, names)
         return {s: self.b.splat(names[s]) for s in fixed}
+
+    def partials(self) -> str:
+        """Where the sums over rows go: one double for each column of all of them."""
+        return self.b.load(self.b.address("%call", str(PARTIALS_FIELD), "ptr"), "ptr", 8)
+
+    def workspace(self) -> str:
+        """Memory that this call has for itself."""
+        return self.b.load(self.b.address("%call", str(WORKSPACE_FIELD), "ptr"), "ptr", 8)
 
     def at_columns(self, leaves: Iterable[Scalar], j: str) -> Known:
         """The leaves that change with the column, at column `j`, the same in all lanes."""

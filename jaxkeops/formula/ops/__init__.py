@@ -12,7 +12,6 @@ from . import (
     layout as layout,
     leaves as leaves,
     norms as norms,
-    reductions as reductions,
     rounding as rounding,
     selection as selection,
     spline as spline,

@@ -241,6 +241,13 @@ _two(
     lambda f, g: f * g,
 )
 
+_two(
+    "ComplexScal",
+    "ComplexMult under the name that documentation uses for one complex number times others.",
+    lambda a, b, c, d: _join(a * c - b * d, a * d + b * c),
+    lambda f, g: f * g,
+)
+
 
 def _divided(a: Node, b: Node, c: Node, d: Node) -> Node:
     scale = F.Inv(F.Square(c) + F.Square(d))

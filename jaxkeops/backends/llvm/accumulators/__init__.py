@@ -14,6 +14,7 @@ from .extremum import extremum
 from .lowest import lowest
 from .shifted_exp import shifted_exp
 from .total import total
+from .totals import Totals as Totals
 from .walk import Reduced as Reduced
 
 

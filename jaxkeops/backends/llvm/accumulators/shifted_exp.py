@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from .... import ir
 from ....ir import Const, Scalar
@@ -17,6 +18,14 @@ SAFE_SUM = 2.0**60
 FINITE = {"float32": 3e38, "float64": 1e308}
 
 
+@dataclass(frozen=True)
+class _Lane:
+    """One exponent of one vector of rows: it has a reference of its own."""
+
+    row: Known
+    exponent: Scalar
+
+
 def shifted_exp(frame: Frame, rows: Sequence[Known], accumulator: ir.ShiftedExp) -> list[Reduced]:
     """Sums of 2 ** (exponent - reference) * weight, the reference fixed while sums stay small.
 
@@ -24,7 +33,8 @@ def shifted_exp(frame: Frame, rows: Sequence[Known], accumulator: ir.ShiftedExp)
     reference. References are whole numbers, so that scaling a total by their difference is exact.
     """
     b, count = frame.b, len(accumulator.weights)
-    n = len(rows)
+    lanes = [_Lane(row, exponent) for row in rows for exponent in accumulator.exponents]
+    n = len(lanes)
     totals = Totals(b, n * count)
     lowest = b.const(-FINITE[b.dtype])
     # The references, the greatest exponents where they are asked for, the totals, a first turn.
@@ -35,7 +45,7 @@ def shifted_exp(frame: Frame, rows: Sequence[Known], accumulator: ir.ShiftedExp)
         *held, first = tile.arm.values
         references, greatest, sums = held[:n], held[n : n + tops], held[n + tops :]
         kept, added, top = _tile(
-            frame, rows, accumulator, totals, tile, [*references, *sums], first
+            frame, lanes, accumulator, totals, tile, [*references, *sums], first
         )
         better = [b.max(x, y) for x, y in zip(top, greatest, strict=True)]
         tile.arm.next = [*kept[:n], *better, *totals.add(kept[n:], added), "false"]
@@ -48,12 +58,19 @@ def shifted_exp(frame: Frame, rows: Sequence[Known], accumulator: ir.ShiftedExp)
             for k, x in enumerate(sums)
         ]
         references = greatest
-    return [Reduced([references[r], *sums[r * count : (r + 1) * count]], [], []) for r in range(n)]
+    each = len(accumulator.exponents)
+    result = []
+    for r in range(len(rows)):
+        states = []
+        for lane in range(r * each, (r + 1) * each):
+            states += [references[lane], *sums[lane * count : (lane + 1) * count]]
+        result.append(Reduced(states, [], []))
+    return result
 
 
 def _tile(
     frame: Frame,
-    rows: Sequence[Known],
+    lanes: Sequence[_Lane],
     accumulator: ir.ShiftedExp,
     totals: Totals,
     tile: Tile,
@@ -65,7 +82,7 @@ def _tile(
     Control goes from `attempt` to `done`, by `raise` first where there is no reference yet, and
     once back by `raise` where the sums grew too large.
     """
-    b, n, count = frame.b, len(rows), len(accumulator.weights)
+    b, n, count = frame.b, len(lanes), len(accumulator.weights)
     types = [b.type] * n + [type for type, _ in totals.start()]
     raise_, attempt, done = b.label("raise"), b.label("attempt"), b.label("done")
     before = b.block
@@ -75,7 +92,7 @@ def _tile(
     low = [b.fresh("low") for _ in types]
     low_phis = len(b.body.lines)
     b.body.lines += [""] * len(types)
-    tops = _greatest(frame, rows, accumulator.exponent, tile, low[:n])
+    tops = _greatest(frame, lanes, tile, low[:n])
     raised, factors = [], []
     finite, lowest = b.const(FINITE[b.dtype]), b.const(-FINITE[b.dtype])
     for top, old in zip(tops, low[:n], strict=True):
@@ -92,7 +109,7 @@ def _tile(
         for type, value, new in zip(types, carried, raised, strict=True)
     ]
     redone = b.phi("i1", ("false", before), ("true", after_raise))
-    sums, greatest = _sums(frame, rows, accumulator, tile, kept[:n])
+    sums, greatest = _sums(frame, lanes, accumulator, tile, kept[:n])
     over = "false"
     for value in sums:
         large = b.any(b.compare("ogt", b.abs(value), b.const(SAFE_SUM)))
@@ -110,29 +127,27 @@ def _tile(
 
 def _sums(
     frame: Frame,
-    rows: Sequence[Known],
+    lanes: Sequence[_Lane],
     accumulator: ir.ShiftedExp,
     tile: Tile,
     references: Sequence[str],
 ) -> tuple[list[str], list[str]]:
-    b, n, count = frame.b, len(rows), len(accumulator.weights)
+    b, n, count = frame.b, len(lanes), len(accumulator.weights)
     cells = n * count
     carry = [(b.type, b.const(0.0))] * cells
     if accumulator.exact:
         carry += [(b.type, b.const(float("-inf")))] * n
-    roots = (accumulator.exponent, *accumulator.weights)
     with b.loop(tile.start, tile.end, carry=carry, nonempty=True) as pairs:
-        column = at_pair(frame, roots, pairs.index)
-        for r, row in enumerate(rows):
-            known = merged(column, row)
+        column = at_pair(frame, ir.roots(accumulator), pairs.index)
+        for lane, known in _at_rows(column, lanes):
             # Not an fma, though it would be one: the greatest exponent is rounded, and from
             # 2 ** 31 on, what the rounding took away would overflow the power or empty it.
-            (value,) = evaluate(b, [accumulator.exponent], known)
-            power = _exp2(b, b.sub(value, references[r]))
+            (value,) = evaluate(b, [lanes[lane].exponent], known)
+            power = _exp2(b, b.sub(value, references[lane]))
             if accumulator.exact:
-                pairs.next[cells + r] = b.max(value, pairs.values[cells + r])
+                pairs.next[cells + lane] = b.max(value, pairs.values[cells + lane])
             for k, weight in enumerate(accumulator.weights):
-                cell = r * count + k
+                cell = lane * count + k
                 if isinstance(weight, Const) and weight.value == 1.0:
                     pairs.next[cell] = b.add(pairs.values[cell], power)
                 else:
@@ -142,17 +157,26 @@ def _sums(
 
 
 def _greatest(
-    frame: Frame, rows: Sequence[Known], exponent: Scalar, tile: Tile, least: Sequence[str]
+    frame: Frame, lanes: Sequence[_Lane], tile: Tile, least: Sequence[str]
 ) -> list[str]:
-    """The greatest exponent of a tile for each row vector, and at least `least`."""
+    """The greatest exponent of a tile for each lane, and at least `least`."""
     b = frame.b
     carry = [(b.type, x) for x in least]
     with b.loop(tile.start, tile.end, carry=carry, nonempty=True) as pairs:
-        column = at_pair(frame, [exponent], pairs.index)
-        for r, row in enumerate(rows):
-            (value,) = evaluate(b, [exponent], merged(column, row))
-            pairs.next[r] = b.max(value, pairs.values[r])
+        column = at_pair(frame, [lane.exponent for lane in lanes], pairs.index)
+        for lane, known in _at_rows(column, lanes):
+            (value,) = evaluate(b, [lanes[lane].exponent], known)
+            pairs.next[lane] = b.max(value, pairs.values[lane])
     return pairs.values
+
+
+def _at_rows(column: Known, lanes: Sequence[_Lane]) -> Iterator[tuple[int, Known]]:
+    """Each lane with what its pair knows: lanes of one vector of rows share it."""
+    row, known = None, {}
+    for number, lane in enumerate(lanes):
+        if lane.row is not row:
+            row, known = lane.row, merged(column, lane.row)
+        yield number, known
 
 
 _exp2 = SPELLING["exp2"]

@@ -63,3 +63,15 @@ class Totals:
             held = carried[k * self.parts : (k + 1) * self.parts]
             result.append(self.b.narrow(held) if self.b.dtype == "float32" else held[0])
         return result
+
+    def over_lanes(self, carried: Sequence[str]) -> list[str]:
+        """Each total summed over its lanes: a double."""
+        result = []
+        for k in range(self.count):
+            held = carried[k * self.parts : (k + 1) * self.parts]
+            if self.b.dtype == "float32":
+                whole = held[0] if self.parts == 1 else self.view.add(held[0], held[1])
+            else:
+                whole = self.view.sub(held[0], held[1])
+            result.append(self.view.fold(whole, lambda view, a, b: view.add(a, b)))
+        return result

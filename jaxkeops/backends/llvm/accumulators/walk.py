@@ -36,13 +36,24 @@ class Tile:
 
 @contextmanager
 def tiles(frame: Frame, carry: Sequence[tuple[str, str]], size: int) -> Iterator[Tile]:
-    """A loop over tiles of at most `size` columns; `carry` as in `Builder.loop`."""
+    """A loop over tiles of at most `size` columns, through all ranges of columns of the call.
+
+    `carry` as in `Builder.loop`; after the loop `arm.values` are the last ones.
+    """
     b = frame.b
-    with b.loop("0", frame.N, str(size), carry=carry, nonempty=True) as arm:
-        end = b.op("add", arm.index, str(size), "i64")
-        inside = b.let(f"icmp slt i64 {end}, {frame.N}")
-        end = b.let(f"select i1 {inside}, i64 {end}, i64 {frame.N}")
-        yield Tile(arm.index, end, arm)
+    with b.loop("0", frame.range_count, carry=carry, nonempty=True) as ranges:
+        first = b.op("mul", ranges.index, "2", "i64")
+        pair = b.address(frame.ranges, first, "i64")
+        start = b.load(pair, "i64", 8)
+        stop = b.load(b.address(pair, "1", "i64"), "i64", 8)
+        held = [(type, value) for (type, _), value in zip(carry, ranges.values, strict=True)]
+        with b.loop(start, stop, str(size), carry=held, nonempty=True) as arm:
+            end = b.op("add", arm.index, str(size), "i64")
+            inside = b.let(f"icmp slt i64 {end}, {stop}")
+            end = b.let(f"select i1 {inside}, i64 {end}, i64 {stop}")
+            yield Tile(arm.index, end, arm)
+        ranges.next = arm.values
+    arm.values = ranges.values
 
 
 def at_pair(frame: Frame, roots: Sequence[Scalar], j: str) -> Known:

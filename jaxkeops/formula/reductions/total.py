@@ -1,0 +1,32 @@
+"""Sums, and the sum of nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ... import ir
+from ..node import F
+from ..reduction import Reduction, Result, register
+from .states import states
+
+register(
+    Reduction(
+        "Sum",
+        "The sum of f.",
+        value=lambda f, g, count: (f.sum(-2),),
+        accumulate=lambda f, g, count: ir.Total(tuple(f)),
+        results=lambda dim, weight_dim, count: (Result("float", (dim,), states(dim), 0.0),),
+        derivative=lambda f, g, results, df, dg: (df,),
+    )
+)
+
+register(
+    Reduction(
+        "Zero",
+        "Zeros, one column for each coordinate of f, whatever f is.",
+        value=lambda f, g, count: (np.zeros_like(f[..., :1, :].sum(-2)),),
+        accumulate=lambda f, g, count: ir.Total((ir.const(0.0),) * len(f)),
+        results=lambda dim, weight_dim, count: (Result("float", (dim,), states(dim), 0.0),),
+        derivative=lambda f, g, results, df, dg: (F.Mult(0.0, df),),
+    )
+)

@@ -1,0 +1,110 @@
+"""Least and greatest values that move: the formula at the pairs where a kernel found them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+
+from ..formula import Formula, Var, make_formula
+from ..formula.calculus import Selected, selected
+from ..formula.formula import rename
+from ..ir import Input
+from .derivatives import Tensors, apply
+
+
+def select(
+    formula: Formula, arrays: Sequence[torch.Tensor], ranges: Sequence[torch.Tensor] = ()
+) -> Tensors:
+    """The results of a reduction that selects, where derivatives may be asked of its values.
+
+    The values are the kernel's own. They have the derivatives, of any order and in any mode, of
+    the formula at the pairs that the kernel chose (of equals, the first); where it found none,
+    zero. Memory, beyond the results: the selected rows of the inputs.
+    """
+    values, rows = apply(_with_rows(formula), arrays, ranges)
+    dim, count = formula.node.dim, formula.count or 1
+    values, places = (each.unflatten(-1, (count, dim)) for each in (values, rows))
+    used: set[int] = set()
+    moved = []
+    for coordinate in range(dim):
+        chosen = _coordinate(formula, coordinate)
+        used.update(chosen.slots)
+        each = values[..., coordinate], places[..., coordinate]
+        moved.append(each[0] + _change(formula, chosen, arrays, *each))
+    values = torch.stack(moved, -1).flatten(-2)
+    for slot, array in enumerate(arrays):
+        if slot not in used:  # its gradient is zero, not missing
+            values = values + array[..., :0].sum()
+    return tuple(rows if result.kind == "index" else values for result in formula.results)
+
+
+@lru_cache(maxsize=1024)
+def _with_rows(formula: Formula) -> Formula:
+    """The reduction that gives both the values and the rows of `formula`."""
+    rules = formula.reduction
+    if len(formula.results) == 2:
+        return formula
+    name = f"{rules.name}_{rules.selects}"
+    return make_formula(name, formula.node, formula.inputs, count=formula.count)
+
+
+@lru_cache(maxsize=1024)
+def _coordinate(formula: Formula, coordinate: int) -> Selected:
+    """`selected`, with a row of each parameter for each pair.
+
+    Pairs are then independent of each other: the derivatives at a pair that does not count may be
+    NaN, and would spoil all of a gradient that is summed over the pairs.
+    """
+    chosen = selected(formula, coordinate)
+    inputs = [Input("i", given.dim) for given in chosen.formula.inputs]
+    new = {slot: Var(given.dim, slot, "i") for slot, given in enumerate(inputs)}
+    made = make_formula("Sum", rename(chosen.formula.node, new), inputs)
+    return Selected(made, chosen.slots)
+
+
+def _change(
+    formula: Formula,
+    chosen: Selected,
+    arrays: Sequence[torch.Tensor],
+    values: torch.Tensor,
+    places: torch.Tensor,
+) -> torch.Tensor:
+    """Zeros that have the derivatives of one coordinate.
+
+    values, places: (*batch, M, K), the coordinate where it is least and the rows of axis "j".
+    """
+    found_one = (values != formula.results[0].empty).flatten(-2)
+    index = places.flatten(-2)
+    given = []
+    for slot in chosen.slots:
+        rows = _at_pairs(arrays[slot], formula.inputs[slot].axis, index, places.shape[-1])
+        # In derivatives, too, nothing enters or leaves a pair that does not count.
+        given.append(torch.where(found_one[..., None], rows, 0.0))
+    count_only = values.flatten(-2)[..., None][..., :0]
+    (again,) = apply(chosen.formula, [*given, count_only])
+    again = again[..., 0]
+    held = again.detach()
+    # An infinite value has no derivative; the difference of two would be NaN.
+    change = torch.where(found_one & held.isfinite(), again - held, 0.0)
+    return change.unflatten(-1, values.shape[-2:])
+
+
+def _at_pairs(array: torch.Tensor, axis: str, index: torch.Tensor, count: int) -> torch.Tensor:
+    """The rows of `array` at the pairs, `count` pairs for each row of axis "i".
+
+    index: (*batch, pairs), the rows of axis "j". Gives (*batch, pairs, D), or 1 for an extent
+    that is the same all along.
+    """
+    if axis == "p":
+        return array.unsqueeze(-2)
+    if axis == "i":
+        wide = (*array.shape[:-1], count, array.shape[-1])
+        return array if count == 1 else array.unsqueeze(-2).expand(wide).flatten(-3, -2)
+    if array.shape[-2] == 0:
+        return array.sum(-2, keepdim=True)  # no pair counts: zeros stand for the rows
+    batch, (rows, dim) = index.shape[:-1], array.shape[-2:]
+    return torch.gather(
+        array.expand(*batch, rows, dim), -2, index[..., None].expand(*index.shape, dim)
+    )
