@@ -59,7 +59,7 @@ def _completed(
     return None if fitted.arrays == shapes else fitted.arrays
 
 
-def check_ranges(ranges: Any, axis: int) -> tuple[torch.Tensor, ...]:
+def check_ranges(ranges: Any, axis: int, arrays: Sequence[Any]) -> tuple[torch.Tensor, ...]:
     """The six arrays of `ranges`, first those of the rows that `axis` keeps.
 
     What numbers they hold, the kernel's launch checks. Raises `ArgumentError` or
@@ -79,11 +79,12 @@ def check_ranges(ranges: Any, axis: int) -> tuple[torch.Tensor, ...]:
                 f"ranges: {name} has dtype {str(array.dtype).removeprefix('torch.')}; expected "
                 "int32 or int64. Convert it first."
             )
-        if array.device.type not in DEVICES:
-            raise NoBackendError(
-                f"ranges: {name} is on device {array.device}, and this build of jaxkeops computes "
-                "on CPUs. Move it to the CPU."
-            )
+        for first in arrays[:1]:
+            if isinstance(first, torch.Tensor) and array.device != first.device:
+                raise ArgumentError(
+                    f"ranges: {name} is on device {array.device}, and the arrays on "
+                    f"{first.device}. Move one of them."
+                )
     return tuple(ranges) if axis == 1 else (*ranges[3:], *ranges[:3])
 
 

@@ -185,19 +185,14 @@ def push_forward(
         if array is not None and given.dim
     }
     derived = tangent(formula, tuple(tangents))
-    found: dict[int, torch.Tensor] = {}
+    found = [torch.zeros_like(out) if out.is_floating_point() else None for out in results]
     if derived.formula is not None:
         at_hand = (*saved, *tangents.values())
         (rows,) = apply(derived.formula, _arguments(derived.arguments, at_hand), ranges)
         for number, start, stop in derived.parts:
             part = rows[..., start:stop] if len(derived.parts) > 1 else rows
             found[number] = _sum_to(part, results[number].shape)
-    return tuple(
-        found[number] if number in found else torch.zeros_like(result)
-        if result.is_floating_point()
-        else None
-        for number, result in enumerate(results)
-    )
+    return tuple(found)
 
 
 def _arguments(wanted: Sequence[Argument], at_hand: Sequence[torch.Tensor]) -> list[torch.Tensor]:

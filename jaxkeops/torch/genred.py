@@ -58,7 +58,7 @@ class Genred(GenredBase):
         """
         if backend != "auto":
             check_call(len(args), self._names, backend, None)
-        blocks = () if ranges is None else check_ranges(ranges, self.axis)
+        blocks = () if ranges is None else check_ranges(ranges, self.axis, args)
         results = reduce_arguments(self._formula, self._names, args, blocks)
         if not self._plain:
             results = self._seen(results)

@@ -20,10 +20,12 @@ def select(
     """The results of a reduction that selects, where derivatives may be asked of its values.
 
     The values are the kernel's own. They have the derivatives, of any order and in any mode, of
-    the formula at the pairs that the kernel chose (of equals, the first); where it found none,
-    zero. Memory, beyond the results: the selected rows of the inputs.
+    the formula at the pairs that the kernel chose (of equals, the first); where it found none, or
+    an infinite value, zero. Memory, beyond the results: the selected rows of the inputs.
     """
-    values, rows = apply(_with_rows(formula), arrays, ranges)
+    # Detached, so that in an exported program, too, the values move by `_change` alone.
+    held = [array.detach() for array in arrays]
+    values, rows = apply(_with_rows(formula), held, ranges)
     dim, count = formula.node.dim, formula.count or 1
     values, places = (each.unflatten(-1, (count, dim)) for each in (values, rows))
     used: set[int] = set()
@@ -75,19 +77,17 @@ def _change(
 
     values, places: (*batch, M, K), the coordinate where it is least and the rows of axis "j".
     """
-    found_one = (values != formula.results[0].empty).flatten(-2)
+    counts = values.isfinite().flatten(-2)  # others found no pair, or have no slope
     index = places.flatten(-2)
     given = []
     for slot in chosen.slots:
         rows = _at_pairs(arrays[slot], formula.inputs[slot].axis, index, places.shape[-1])
         # In derivatives, too, nothing enters or leaves a pair that does not count.
-        given.append(torch.where(found_one[..., None], rows, 0.0))
+        given.append(torch.where(counts[..., None], rows, 0.0))
     count_only = values.flatten(-2)[..., None][..., :0]
     (again,) = apply(chosen.formula, [*given, count_only])
     again = again[..., 0]
-    held = again.detach()
-    # An infinite value has no derivative; the difference of two would be NaN.
-    change = torch.where(found_one & held.isfinite(), again - held, 0.0)
+    change = torch.where(counts, again - again.detach(), 0.0)
     return change.unflatten(-1, values.shape[-2:])
 
 

@@ -154,6 +154,19 @@ def test_an_exported_program_can_be_trained(gaussian_case, close, rng):
     close(found, torch.autograd.grad(gaussian_case.dense_mixed(x, points, b, p), points))
 
 
+@pytest.mark.parametrize(("name", "count"), [("Min", None), ("KMin", 2), ("LogSumExp", None)])
+def test_an_exported_program_of_any_reduction_can_be_trained(name, count, close, rng):
+    weight = "Square(y)" if name == "LogSumExp" else None
+    aliases = ["x = Vi(2)", "y = Vj(2)", "b = Vj(1)", "p = Pm(1)"]
+    made = Genred("p*SqDist(x,y) + b", aliases, name, axis=1, opt_arg=count, formula2=weight)
+    x, y, b, p = (torch.tensor(rng.normal(size=size)) for size in ((3, 2), (4, 2), (4, 1), (1,)))
+    module = torch.export.export(Model(made, y), (x, b, p)).module()
+    (points,) = module.parameters()
+    found, expected = torch.sin(module(x, b, p)).sum(), torch.sin(made(x, points, b, p)).sum()
+    close(found, expected)
+    close(torch.autograd.grad(found, points), torch.autograd.grad(expected, points))
+
+
 READ = """
 import io, sys, torch, jaxkeops.torch
 program = torch.export.load(io.BytesIO(sys.stdin.buffer.read()))
