@@ -1,4 +1,4 @@
-"""Regenerates jaxkeops/backends/llvm/coefficients.py: the polynomials of the vector math.
+"""Regenerates jaxkeops/backends/llvm/coefficients.py: the tables of the vector math.
 
 Run as `python tools/fit_polynomials.py > jaxkeops/backends/llvm/coefficients.py` (needs SciPy and
 mpmath; two seconds).  Binary32 tables are weighted minimax fits by linear programming, one
@@ -172,16 +172,29 @@ def float64_tables() -> dict[str, list[float]]:
     }
 
 
+def two_over_pi() -> list[int]:
+    """The bits of 2 / pi in words of 64, after one word of zeros.
+
+    19 words serve the largest float64: its lowest bit is worth 2^971, and 192 bits are read from
+    there on, a word being one more than they fill when they start inside one.
+    """
+    words = 19
+    with mp.workprec(64 * words + 64):
+        bits = int(mp.floor(mp.ldexp(2 / mp.pi, 64 * words)))
+    return [0] + [bits >> 64 * k & (2**64 - 1) for k in reversed(range(words))]
+
+
 def show(tables: dict[str, list[float]]) -> str:
     """The text of coefficients.py."""
     lines = [
-        '"""Polynomial coefficients of the vector math, lowest power first.',
+        '"""Tables of the vector math: polynomials, lowest power first, and the bits of 2 / pi.',
         "",
         "Written by tools/fit_polynomials.py, which tells the interval and the weight of each.",
         '"""',
     ]
     for name, values in tables.items():
         lines += ["", f"{name} = (", *(f"    {value!r}," for value in values), ")"]
+    lines += ["", "TWO_OVER_PI = (", *(f"    0x{word:016X}," for word in two_over_pi()), ")"]
     return "\n".join(lines)
 
 

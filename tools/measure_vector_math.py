@@ -35,7 +35,6 @@ def largest_error(tests: ModuleType, name: str, dtype: str, level: str) -> float
     operands = tests.sample(name, dtype, np.random.default_rng(1), 1 << 17)
     got = tests.apply(name, level, dtype, tests.widest(level, dtype), *operands)
     error = tests.errors_in_ulp(got, tests.reference(name, dtype, operands), dtype)
-    error[tests.beyond_trigonometry(name, operands)] = 0
     return float(error.max())
 
 
@@ -55,8 +54,7 @@ def cycles(tests: ModuleType, name: str, dtype: str, level: str, ghz: float) -> 
     for array in arrays[:-1]:
         array[:] = rng.uniform(0.1, 0.9 if name in ("asin", "acos") else 10, SIZE)
     pointers = [array.ctypes.data for array in arrays]
-    empty = time_of(lambda: call(*pointers, width))
-    full = time_of(lambda: call(*pointers, SIZE))
+    empty, full = times_of(lambda: call(*pointers, width), lambda: call(*pointers, SIZE))
     return (full - empty) * ghz * 1e9 / (SIZE // width - 1)
 
 
@@ -69,14 +67,16 @@ def spread_arrays(count: int, dtype: str) -> list[np.ndarray]:
     return [memory[start + k * stride :][:bytes_].view(dtype) for k in range(count)]
 
 
-def time_of(call: Callable[[], None]) -> float:
-    best = np.inf
+def times_of(*calls: Callable[[], None]) -> list[float]:
+    """The least time of each call; they take turns, so that noise does not hit one alone."""
+    best = [np.inf] * len(calls)
     for _ in range(REPEATS):
-        start = time.perf_counter()
-        for _ in range(CALLS):
-            call()
-        best = min(best, time.perf_counter() - start)
-    return best / CALLS
+        for k, call in enumerate(calls):
+            start = time.perf_counter()
+            for _ in range(CALLS):
+                call()
+            best[k] = min(best[k], time.perf_counter() - start)
+    return [value / CALLS for value in best]
 
 
 def main(ghz: float) -> None:

@@ -12,7 +12,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from jaxkeops.backends.llvm.build import assembly, compile_object, load
+from jaxkeops.backends.llvm.build import assembly, compile_object, load, verify
 from jaxkeops.backends.llvm.builder import Module
 from jaxkeops.backends.llvm.host import APPLE_M1, NEOVERSE_V1, levels
 from jaxkeops.backends.llvm.math import SPELLING
@@ -130,7 +130,7 @@ def sample(name, dtype, rng, size):
         "exp": [rng.uniform(-1.1, 1.1, size) * digits * 2.3, rng.uniform(-2, 2, size)],
         "exp2": [rng.uniform(-1.1, 1.1, size) * digits * 3.33, rng.uniform(-2, 2, size)],
         "log": [10 ** rng.uniform(-digits, digits, size), rng.uniform(0.4, 2.2, size)],
-        "sin": [rng.uniform(-10, 10, size), signed_powers(-8, 14)],
+        "sin": [rng.uniform(-10, 10, size), signed_powers(-8, 14), signed_powers(3, digits)],
         "asin": [rng.uniform(-1, 1, size), signed_powers(-8, 0)],
         "atan": [rng.uniform(-5, 5, size), signed_powers(-20, 20)],
         "tanh": [rng.uniform(-1, 1, size), signed_powers(-8, 1.5)],
@@ -180,11 +180,6 @@ def errors_in_ulp(got, exact, dtype):
     return np.where(special, np.where(same, 0, np.inf), np.where(np.isnan(error), np.inf, error))
 
 
-def beyond_trigonometry(name, operands):
-    """Where sin and cos promise no digit: see math_trig.py."""
-    return np.isfinite(operands[0]) & (np.abs(operands[0]) > 1e14) & (name in ("sin", "cos"))
-
-
 def bound(name, level):
     return (BOUNDS if levels()[level].fma else BOUNDS_WITHOUT_FMA)[name]
 
@@ -197,7 +192,6 @@ def test_error_is_within_its_bound_on_the_whole_domain(name, dtype, level, rng):
     operands = sample(name, dtype, rng, 1 << 15)
     got = apply(name, level, dtype, widest(level, dtype), *operands)
     error = errors_in_ulp(got, reference(name, dtype, operands), dtype)
-    error[beyond_trigonometry(name, operands)] = 0
     worst = np.argmax(error)
     assert error[worst] <= bound(name, level), [x[worst] for x in operands]
 
@@ -286,12 +280,115 @@ def test_fma_rounds_once_where_the_machine_has_it(dtype):
         assert (got[0] == eps * eps) == machine.fma
 
 
+@functools.cache
+def nearest_to_quarter_turns(dtype):
+    """Of each binade above 1, the numbers that come nearest to whole numbers of quarter turns.
+
+    For m 2^e they are the denominators, and their multiples, of the continued fraction of
+    2^e 2 / pi.
+    """
+    info = np.finfo(dtype)
+    digits = info.nmant + 1
+    with mpmath.workprec(1400):
+        quarters_per_radian = int(mpmath.ldexp(2 / mpmath.pi, 1300))
+    found = []
+    for exponent in range(1 - digits, info.maxexp - digits + 1):
+        unit = 1 << (1300 + digits)
+        rest = (quarters_per_radian << (exponent + digits)) % unit
+        before, denominator = 0, 1
+        while denominator < 1 << digits:
+            scale = max(1, -(-(1 << (digits - 1)) // denominator))
+            if scale * denominator < 1 << digits and scale < 64:
+                found.append(float(scale * denominator) * 2.0**exponent)
+            quotient = unit // rest
+            unit, rest = rest, unit % rest
+            before, denominator = denominator, quotient * denominator + before
+    return np.array(found, dtype)
+
+
+@functools.cache
+def exact_trigonometry(name, dtype):
+    """sin or cos of these numbers, by mpmath, in long double."""
+    exact = []
+    with mpmath.workprec(1300):
+        for x in nearest_to_quarter_turns(dtype):
+            value = getattr(mpmath, name)(mpmath.mpf(float(x)))
+            high = float(value)
+            exact.append(np.longdouble(high) + np.longdouble(float(value - high)))
+    return np.array(exact)
+
+
+def test_the_hardest_float64_is_among_the_nearest_to_quarter_turns():
+    # Muller, Elementary Functions, 11.
+    assert 6381956970095103 * 2.0**797 in nearest_to_quarter_turns("float64")
+
+
 @every_level
 @every_dtype
-def test_sin_and_cos_of_huge_numbers_are_those_of_zero(dtype, level):
-    huge = np.array([1.1e14, -1e16, 1e30, -3e38], dtype)
-    assert np.all(apply("sin", level, dtype, widest(level, dtype), huge) == 0)
-    assert np.all(apply("cos", level, dtype, widest(level, dtype), huge) == 1)
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_trigonometry_is_right_nearest_to_quarter_turns_in_every_binade(name, dtype, level):
+    x = nearest_to_quarter_turns(dtype)
+    got = apply(name, level, dtype, widest(level, dtype), x)
+    error = errors_in_ulp(got, exact_trigonometry(name, dtype), dtype)
+    assert error.max() <= bound(name, level), x[np.argmax(error)]
+
+
+@every_level
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_an_angle_just_above_a_power_of_two_is_rounded_once(name, level):
+    # Less their quarter turns these are just above 2^-3, 2^-4 or 2^-5: an ULP of the angle is two
+    # of its sine.  Found among all float32 below 6500, as the worst of two roundings.
+    x = np.array([4505.169, 4577.426, 2228.8975, 4790.8037, 4481.607, 1980.8367, 2158.3367])
+    x = np.concatenate([x, [4008.7974, 4814.3657, 1732.6509, 3441.74, 4387.3594]])
+    got = apply(name, level, "float32", widest(level, "float32"), x)
+    exact = getattr(np, name)(x.astype(np.float32).astype(np.float64))
+    assert errors_in_ulp(got, exact, "float32").max() <= bound(name, level)
+
+
+@every_level
+@every_dtype
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_neighbours_do_not_change_a_sine(name, dtype, level, rng):
+    # Every way of the reduction, its limits, and lanes that have no sine.
+    limits = np.array([6e3, 1e5, 1e14], dtype)
+    sizes = 10 ** rng.uniform(-3, np.log10(np.finfo(dtype).max), 400)
+    x = np.concatenate([limits, np.nextafter(limits, np.inf), sizes, -sizes, [np.inf, np.nan]])
+    x = x.astype(dtype)
+    # Alone among zeros, and shuffled among the others.
+    alone = apply(name, level, dtype, 1, x)
+    assert np.array_equal(np.isnan(alone), ~np.isfinite(x))
+    zeros = np.zeros((x.size, 16), dtype)
+    zeros[np.arange(x.size), rng.integers(0, 16, x.size)] = x
+    for width in WIDTHS:
+        order = rng.permutation(x.size)
+        mixed = apply(name, level, dtype, width, x[order])
+        np.testing.assert_array_equal(mixed, alone[order], f"width {width}")
+        among_zeros = apply(name, level, dtype, width, zeros.ravel()).reshape(zeros.shape)
+        np.testing.assert_array_equal(among_zeros[zeros != 0], alone, f"width {width}")
+
+
+@every_dtype
+def test_sin_and_cos_share_their_work_on_a_straight_line_alone(dtype):
+    machine = levels()["baseline"]
+    module = Module(machine)
+    arguments = [("in", "ptr"), ("out", "ptr"), ("n", "i64")]
+    b = module.function("apply", arguments).at(dtype, machine.lanes(dtype))
+    x = b.load("%in")
+    positive = b.compare_int("sgt", "%n", "0", "i64")
+    # What an arm writes may not be used after it, nor what one turn of a loop writes by the rest.
+    with b.when(positive):
+        b.store(SPELLING["sin"](b, x), "%out")
+    with b.loop("0", "%n"):
+        b.store(SPELLING["sin"](b, x), "%out")
+    b.store(SPELLING["sin"](b, x), "%out")
+    before = len(b.body.lines)
+    other = SPELLING["sin"](b, b.add(x, x))
+    alone = len(b.body.lines) - before
+    b.store(b.add(other, SPELLING["cos"](b, x)), "%out")
+    shared = len(b.body.lines) - before - alone
+    b.ret()
+    verify(module.text())
+    assert shared < alone / 4
 
 
 @every_level

@@ -1,6 +1,6 @@
 """The body of one LLVM function: its names, its blocks, its loops and branches."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -24,6 +24,22 @@ class Body:
         self.lines: list[str] = []
         self.names = 0
         self.block = "entry.0"
+        self._shared: dict[Hashable, tuple[str, ...]] = {}
+        self._shared_block = self.block
+
+    @property
+    def shared(self) -> dict[Hashable, tuple[str, ...]]:
+        """Names written before that may be used here again; empty at the start of a block."""
+        if self._shared_block != self.block:
+            self._shared, self._shared_block = {}, self.block
+        return self._shared
+
+    def share_on(self, shared: dict[Hashable, tuple[str, ...]]) -> None:
+        """Keeps what was shared before a branch, in the block where its arms have met again.
+
+        LLVM itself finds equal instructions only inside one block.
+        """
+        self._shared, self._shared_block = shared, self.block
 
     def text(self) -> str:
         return "\n".join([self.header, "entry.0:", *self.slots, *self.lines, "}"])

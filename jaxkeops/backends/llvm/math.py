@@ -1,7 +1,8 @@
 """How each scalar instruction is spelled in LLVM: the table that the emitter walks.
 
-Every function is lane-wise, free of branches and of calls, right at the special values, and gives
-the same bits at every width.  Errors are measured in docs/design/vector-math.md.
+Every function is lane-wise, free of calls, right at the special values, and gives the same bits at
+every width.  sin and cos branch where a lane is large, the others never.  Errors are measured in
+docs/design/vector-math.md.
 """
 
 from collections.abc import Callable
