@@ -61,5 +61,5 @@ def test_a_misfit_names_the_array(shapes, message):
 
 
 def test_rows_of_one_axis_must_agree():
-    with pytest.raises(ArgumentError, match="All Vi arrays .* x has 5, z has 6"):
+    with pytest.raises(ArgumentError, match=r"All Vi arrays .* x has 5, z has 6"):
         fit([Input("i", 3), Input("i", 1)], [(5, 3), (6, 1)], ["x", "z"])

@@ -1,7 +1,7 @@
 """Formulas: how they are written, what they mean, and their derivatives."""
 
 from . import ops as ops, reductions as reductions
-from .aliases import declare as declare, read as read_formulas
+from .aliases import declare as declare, read_formulas as read_formulas
 from .autodiff import differential as differential, gradient as gradient
 from .calculus import (
     Argument as Argument,

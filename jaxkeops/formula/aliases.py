@@ -130,7 +130,7 @@ def _origin(aliases: Sequence[str], slot: int) -> str:
     return next(text for k, text in enumerate(aliases) if parse_alias(text, k).slot == slot)
 
 
-def read(
+def read_formulas(
     formulas: Sequence[str], aliases: Sequence[str]
 ) -> tuple[tuple[Node, ...], tuple[Var, ...]]:
     """The formulas as nodes, and the variables of all arrays in the order of a call.

@@ -135,7 +135,9 @@ def selected(formula: Formula, coordinate: int) -> Selected:
     """Coordinate number `coordinate` of the formula, at pairs chosen for each row."""
     node = formula.node if formula.node.dim == 1 else F.Elem(formula.node, coordinate)
     slots = sorted(variables(node))
-    inputs = [Input("p" if formula.inputs[k].axis == "p" else "i", formula.inputs[k].dim) for k in slots]
+    inputs = [
+        Input("p" if formula.inputs[k].axis == "p" else "i", formula.inputs[k].dim) for k in slots
+    ]
     new = {slot: Var(inputs[k].dim, k, inputs[k].axis) for k, slot in enumerate(slots)}
     made = make_formula("Sum", rename(node, new), [*inputs, Input("i", 0)])
     return Selected(made, tuple(slots))

@@ -129,7 +129,9 @@ class GenredBase(ABC):
         # Whether users see the kernel's results as they are: all of them, and flat.
         self._plain = not any(r.hidden or len(r.tail) > 1 for r in self._formula.results)
         inside = [formula, *([str(opt_arg)] if opt_arg else []), str(1 - axis)]
-        self.formula = f"{reduction_op}_Reduction({','.join([*inside, *([formula2] if formula2 else [])])})"
+        self.formula = (
+            f"{reduction_op}_Reduction({','.join([*inside, *([formula2] if formula2 else [])])})"
+        )
         self.aliases = list(aliases)
         self.nargs = len(declared.names)
         self.reduction_op = reduction_op

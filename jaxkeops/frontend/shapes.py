@@ -29,9 +29,9 @@ class Fit:
     M: int
     N: int
 
-    def result(self, width: int) -> Shape:
-        """The shape of a result of `width` columns."""
-        return (*self.batch, self.M, width)
+    def result(self, width: int, axis: str = "i") -> Shape:
+        """The shape of a result of `width` columns; on axis "p" it has no rows."""
+        return (*self.batch, width) if axis == "p" else (*self.batch, self.M, width)
 
 
 def fit(inputs: Sequence[Input], shapes: Sequence[Shape], names: Sequence[str]) -> Fit:

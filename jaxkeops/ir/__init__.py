@@ -36,7 +36,6 @@ from .program import (
     Lowest as Lowest,
     Output as Output,
     Program as Program,
-    RowTotal as RowTotal,
     Schedule as Schedule,
     ShiftedExp as ShiftedExp,
     Total as Total,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .program import Extremum, ListOutput, Lowest, Program, RowTotal, ShiftedExp, Total, roots
+from .program import Extremum, ListOutput, Lowest, Output, Program, ShiftedExp, Total, roots
 from .scalar import Apply, Column, Const, Index, Load, Scalar, State, topological
 
 Array = np.ndarray
@@ -44,13 +44,14 @@ def interpret(program: Program, arrays: Sequence[Array], M: int, N: int) -> list
                     known[leaf] = indices[leaf.k][:, None]
             values = [np.broadcast_to(value, (M, 1)) for value in _evaluate(output.values, known)]
             rows = np.concatenate(values, 1)
-            whole = rows.sum(0) if isinstance(output, RowTotal) else rows
+            whole = rows.sum(0) if output.over_rows else rows
             results.append(whole.astype(output.dtype))
     return results
 
 
-def _shape(output: object, M: int) -> tuple[int, ...]:
-    return (output.width,) if isinstance(output, RowTotal) else (M, output.width)
+def _shape(output: Output | ListOutput, M: int) -> tuple[int, ...]:
+    without_rows = isinstance(output, Output) and output.over_rows
+    return (output.width,) if without_rows else (M, output.width)
 
 
 def _loads(program: Program) -> list[Load]:

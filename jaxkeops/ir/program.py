@@ -25,11 +25,13 @@ class Output:
 
     dtype: a float dtype, or an integer one if the values are `Index` leaves.
     empty: what fills it where there is no column to reduce.
+    over_rows: whether it is summed over the rows as well, and so has none.
     """
 
     values: tuple[Scalar, ...]
     dtype: str
     empty: float
+    over_rows: bool = False
 
     @property
     def width(self) -> int:
@@ -47,19 +49,6 @@ class ListOutput:
     indices: bool
     dtype: str
     empty: float
-
-
-@dataclass(frozen=True)
-class RowTotal:
-    """Columns of a result that has no rows: expressions at row rate, summed over the rows."""
-
-    values: tuple[Scalar, ...]
-    dtype: str
-    empty: float
-
-    @property
-    def width(self) -> int:
-        return len(self.values)
 
 
 @dataclass(frozen=True)
@@ -156,7 +145,7 @@ class Program:
     inputs: tuple[Input, ...]
     columns: tuple[Scalar, ...]
     accumulator: Accumulator
-    outputs: tuple[Output | ListOutput | RowTotal, ...]
+    outputs: tuple[Output | ListOutput, ...]
     schedule: Schedule
 
     @property
@@ -165,6 +154,6 @@ class Program:
         return tuple(
             value
             for output in self.outputs
-            if not isinstance(output, ListOutput)
+            if isinstance(output, Output)
             for value in output.values
         )

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .program import Accumulator, Extremum, ListOutput, Lowest, Program, RowTotal, ShiftedExp, Total, roots
-from .scalar import PARAMETER, RATE_NAMES, Apply, Column, Const, Index, Load, Scalar, State
-from .scalar import topological
+from .program import (
+    Accumulator,
+    Extremum,
+    ListOutput,
+    Lowest,
+    Program,
+    ShiftedExp,
+    Total,
+    roots,
+)
+from .scalar import (
+    PARAMETER,
+    RATE_NAMES,
+    Apply,
+    Column,
+    Const,
+    Index,
+    Load,
+    Scalar,
+    State,
+    topological,
+)
 
 
 def show(program: Program) -> str:
@@ -31,11 +50,12 @@ def show(program: Program) -> str:
     lines.append(f"  {_accumulate(program.accumulator, names)}")
     lines += ["at the end of each row:", *(f"  {line}" for line in outputs[1])]
     for k, output in enumerate(program.outputs):
+        over = ""
         if isinstance(output, ListOutput):
             values = "list of columns" if output.indices else "list of values"
         else:
             values = ", ".join(names[value] for value in output.values)
-        over = ", summed over rows," if isinstance(output, RowTotal) else ""
+            over = ", summed over rows," if output.over_rows else ""
         lines.append(f"  output {k} {output.dtype}{over} = {values} (empty {output.empty})")
     return "\n".join(lines)
 

@@ -74,7 +74,7 @@ def _output(
     rewriter: Rewriter,
     dtype: str,
     index_dtype: str,
-) -> ir.Output | ir.ListOutput | ir.RowTotal:
+) -> ir.Output | ir.ListOutput:
     kind = index_dtype if result.kind == "index" else dtype
     if not result.values:
         return ir.ListOutput(result.width, result.kind == "index", kind, result.empty)
@@ -85,6 +85,4 @@ def _output(
         values = tuple(
             rewriter.apply("mul", value, outer[k]) for value, k in zip(values, states, strict=True)
         )
-    if result.axis == "p":
-        return ir.RowTotal(fuse(values), kind, result.empty)
-    return ir.Output(fuse(values), kind, result.empty)
+    return ir.Output(fuse(values), kind, result.empty, over_rows=result.axis == "p")

@@ -41,7 +41,10 @@ def _plan(
     formula = formula_of(text)
     compiled = kernel(formula, FLOAT_NAMES[dtype])
     fitted = fit(formula.inputs, shapes, _labels(len(shapes)))
-    results = [(fitted.result(width), DTYPES[name]) for width, name, _ in compiled.outputs]
+    results = [
+        (fitted.result(result.width, result.axis), DTYPES[output[1]])
+        for result, output in zip(formula.results, compiled.outputs, strict=True)
+    ]
     return compiled, tuple(results)
 
 
@@ -90,7 +93,7 @@ def _shapes_only(
     fitted = fit(formula.inputs, [tuple(arg.shape) for arg in args], _labels(len(args)))
     return [
         args[0].new_empty(
-            fitted.result(result.width),
+            fitted.result(result.width, result.axis),
             dtype=INDEX if result.kind == "index" else args[0].dtype,
         )
         for result in formula.results

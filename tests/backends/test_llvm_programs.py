@@ -59,7 +59,9 @@ def run(program, machine, arrays, M, N):
         for group in (arrays, outputs)
     ]
     everything = (ctypes.c_int64 * 2)(0, N)
-    over_rows = [k for k, out in enumerate(program.outputs) if isinstance(out, ir.RowTotal)]
+    over_rows = [
+        k for k, out in enumerate(program.outputs) if isinstance(out, ir.Output) and out.over_rows
+    ]
     partials = np.full(sum(program.outputs[k].width for k in over_rows), np.nan)
     call = (ctypes.c_int64 * 9)(
         M,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jaxkeops.errors import ArgumentTypeError, FormulaError, FormulaSyntaxError
-from jaxkeops.formula.aliases import Declaration, declare, parse_alias, read
+from jaxkeops.formula.aliases import Declaration, declare, parse_alias, read_formulas
 
 
 @pytest.mark.parametrize(
@@ -78,24 +78,24 @@ def test_one_string_instead_of_a_list_is_refused():
 @pytest.mark.parametrize("kind", [list, tuple])
 def test_any_sequence_is_taken_and_left_as_it_was(kind):
     aliases = kind(["x = Vi(3)"])
-    _, arrays = read(["x + Var(1,3,1)"], aliases)
+    _, arrays = read_formulas(["x + Var(1,3,1)"], aliases)
     assert len(arrays) == 2
     assert aliases == kind(["x = Vi(3)"])
 
 
 def test_arrays_are_in_the_order_of_their_positions_not_of_the_list():
-    _, arrays = read(["x+y"], ["y = Vj(1,3)", "x = Vi(0,3)"])
+    _, arrays = read_formulas(["x+y"], ["y = Vj(1,3)", "x = Vi(0,3)"])
     assert [(var.slot, var.axis) for var in arrays] == [(0, "i"), (1, "j")]
 
 
 def test_of_two_declarations_of_one_name_the_last_has_it_and_both_keep_their_arrays():
-    (node,), arrays = read(["x"], ["x = Vi(3)", "x = Vj(2)"])
+    (node,), arrays = read_formulas(["x"], ["x = Vi(3)", "x = Vj(2)"])
     assert node is arrays[1]
     assert len(arrays) == 2
 
 
 def test_two_names_may_share_an_array():
-    (node,), arrays = read(["x + z"], ["x = Vi(0,3)", "z = Vi(0,3)"])
+    (node,), arrays = read_formulas(["x + z"], ["x = Vi(0,3)", "z = Vi(0,3)"])
     assert node.dim == 3
     assert len(arrays) == 1
 
@@ -107,30 +107,30 @@ def test_an_array_declared_in_two_ways_is_refused():
 
 def test_a_gap_in_the_positions_is_refused():
     with pytest.raises(FormulaError, match=r"Nothing says what array 0 is"):
-        read(["x"], ["x = Vi(1,3)"])
+        read_formulas(["x"], ["x = Vi(1,3)"])
 
 
 def test_formulas_may_write_out_all_their_variables():
-    _, arrays = read(["Var(0,3,0)*Var(1,3,1)"], [])
+    _, arrays = read_formulas(["Var(0,3,0)*Var(1,3,1)"], [])
     assert [(var.dim, var.axis) for var in arrays] == [(3, "i"), (3, "j")]
 
 
 def test_variables_written_out_in_either_formula_count():
-    nodes, arrays = read(["x", "Var(1,2,1)"], ["x = Vi(3)"])
+    nodes, arrays = read_formulas(["x", "Var(1,2,1)"], ["x = Vi(3)"])
     assert [node.dim for node in nodes] == [3, 2]
     assert len(arrays) == 2
 
 
 def test_a_variable_that_only_grad_names_is_an_array():
-    (node,), arrays = read(["Grad(x, Var(1,2,1), x)"], ["x = Vi(3)"])
+    (node,), arrays = read_formulas(["Grad(x, Var(1,2,1), x)"], ["x = Vi(3)"])
     assert node.dim == 2
     assert len(arrays) == 2
 
 
 def test_an_unused_declaration_is_an_array():
-    _, arrays = read(["x"], ["x = Vi(3)", "Vj(2)"])
+    _, arrays = read_formulas(["x"], ["x = Vi(3)", "Vj(2)"])
     assert len(arrays) == 2
 
 
 def test_no_formula_and_no_declaration_is_no_array():
-    assert read([], []) == ((), ())
+    assert read_formulas([], []) == ((), ())

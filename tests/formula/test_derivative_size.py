@@ -12,7 +12,15 @@ FORMULAS = {
     "LogSumExp": ("LogSumExp", "-g * SqDist(x, y)"),
     "two layers": ("Sum", "MatVecMult(v, ReLU(MatVecMult(w, Concat(x, y)) + c)) * b"),
 }
-ALIASES = ["g = Pm(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(1)", "w = Pm(24)", "c = Pm(4)", "v = Pm(4)"]
+ALIASES = [
+    "g = Pm(1)",
+    "x = Vi(3)",
+    "y = Vj(3)",
+    "b = Vj(1)",
+    "w = Pm(24)",
+    "c = Pm(4)",
+    "v = Pm(4)",
+]
 X, Y = 1, 2
 
 

@@ -347,7 +347,7 @@ def test_wrong_arguments_are_refused(warm, rng):
         reduce(gamma, x, y, b, backend="TPU")
     with pytest.raises(NoBackendError, match="CUDA"):
         reduce(gamma, x, y, b, backend="GPU_1D")
-    with pytest.raises(ArgumentError, match="takes 0 arrays|takes 4 arrays"):
+    with pytest.raises(ArgumentError, match="takes 4 arrays"):
         reduce()
 
 

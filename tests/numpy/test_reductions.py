@@ -29,7 +29,7 @@ def cases():
                     )
 
 
-every_reduction = pytest.mark.parametrize(("name", "formula", "weight", "count"), cases())
+every_reduction = pytest.mark.parametrize(("name", "formula", "weight", "count"), list(cases()))
 
 
 def sample(rng, M, N, dtype, batch=()):
@@ -56,7 +56,7 @@ def check(results, expected, dtype):
         assert result.shape == right.shape
         if right.dtype.kind == "i":
             assert result.dtype == np.int64
-            assert (result == right).mean() > 0.995  # the rest are ties once rounded
+            assert result.size == 0 or (result == right).mean() > 0.995  # else rounded ties
         else:
             assert result.dtype == dtype
             finite = np.isfinite(right)

@@ -7,7 +7,7 @@ the outputs; `columns`, only there if the program has column values, fills rows 
 from __future__ import annotations
 
 from ... import ir
-from ...ir import Index, Program, RowTotal, State
+from ...ir import Index, ListOutput, Program, State
 from ...ir.machine import Machine
 from .accumulators import Totals, accumulate
 from .builder import Builder, Module
@@ -40,8 +40,12 @@ def _rows(module: Module, program: Program, machine: Machine) -> None:
     taken = ir.roots(program.accumulator)
     frame = Frame(b, program, (*taken, *program.given))
     with_index = any(isinstance(value, Index) for value in program.given)
-    over_rows = [output for output in program.outputs if isinstance(output, RowTotal)]
-    totals = Totals(b, sum(output.width for output in over_rows))
+    summed = [
+        output.width
+        for output in program.outputs
+        if not isinstance(output, ListOutput) and output.over_rows
+    ]
+    totals = Totals(b, sum(summed))
     block_rows = str(row_block(program, machine))
     with b.loop("%begin", "%end", block_rows, carry=totals.start(), nonempty=True) as block:
         vectors = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ... import ir
-from ...ir import Index, ListOutput, RowTotal, Scalar, State
+from ...ir import Index, ListOutput, Scalar, State
 from .accumulators import Reduced
 from .builder import Builder
 from .frame import Frame, Known, below, cells, evaluate, merged
@@ -21,17 +21,17 @@ def store(frame: Frame, first: str, rows: str, known: Known, result: Reduced) ->
     known = merged(known)
     summed = []
     for number, output in enumerate(frame.program.outputs):
-        if isinstance(output, RowTotal):
+        if not isinstance(output, ListOutput):
             _know_states(known, output.values, result)
-            for name in evaluate(b, output.values, known):
-                summed.append(b.select(mask, name, b.const(0.0)))
-            continue
+            if output.over_rows:
+                names = evaluate(b, output.values, known)
+                summed += [b.select(mask, name, b.const(0.0)) for name in names]
+                continue
         pointer = b.load(b.address(frame.outputs, str(number), "ptr"), "ptr", 8)
         element = {"int32": "i32", "int64": "i64"}.get(output.dtype, b.element)
         if isinstance(output, ListOutput):
             _store_lists(frame, pointer, element, rows, mask, output, result)
             continue
-        _know_states(known, output.values, result)
         for k, value in enumerate(output.values):
             if isinstance(value, Index):
                 name = _as_index(b, result.indices[value.k], element)

@@ -129,7 +129,7 @@ register(
 
 
 def _max_sum(f: np.ndarray, g: np.ndarray | None, count: int) -> tuple[np.ndarray, ...]:
-    top, powers = _shifted(f)
+    _, powers = _shifted(f)
     total = powers.sum(-2) if g is None else (powers * g).sum(-2)
     return (np.concatenate([f.max(-2, initial=-np.inf), total], -1),)
 

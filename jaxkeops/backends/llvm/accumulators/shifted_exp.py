@@ -156,9 +156,7 @@ def _sums(
     return pairs.values[:cells], pairs.values[cells:]
 
 
-def _greatest(
-    frame: Frame, lanes: Sequence[_Lane], tile: Tile, least: Sequence[str]
-) -> list[str]:
+def _greatest(frame: Frame, lanes: Sequence[_Lane], tile: Tile, least: Sequence[str]) -> list[str]:
     """The greatest exponent of a tile for each lane, and at least `least`."""
     b = frame.b
     carry = [(b.type, x) for x in least]
