@@ -41,7 +41,7 @@ class Genred(GenredBase):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._compiled = _function(self._formula, self._names, self.axis)
+        self._compiled = _function(self._formula, self._names)
 
     def __call__(
         self,
@@ -53,14 +53,15 @@ class Genred(GenredBase):
     ) -> Results:
         """The reduction over the rows of `args`, one array for each alias.
 
-        ranges: (ranges_i (Mc, 2), slices_i (Mc,), redranges_j (Mcc, 2), ranges_j, slices_j,
-        redranges_i), integer arrays: which blocks of pairs are taken. axis=1 takes those of the
-        first half, axis=0 those of the second, and derivatives both: they are right if the halves
-        hold the same pairs. All elements of a batch share them. A row that no block covers has
-        the result of an empty reduction.
+        ranges: six integer arrays (ranges_i, slices_i, redranges_j, ranges_j, slices_j,
+        redranges_i) that restrict the pairs to blocks: rows ranges_i[k] meet the columns of
+        redranges_j[slices_i[k - 1]:slices_i[k]]; the last three are the same with i and j
+        exchanged. axis=1 reads the first three, axis=0 the last, derivatives all: they are right
+        if both halves hold the same pairs. Rows in no block get what an empty reduction gives.
         device_id is accepted and ignored: JAX arrays know their device. Raises `ArgumentError`
         for shapes, dtypes or options that do not fit, `ArgumentTypeError` for what is not an
-        array, before anything runs; `jax.errors.JaxRuntimeError` for ranges outside the arrays.
+        array, before anything runs. Numbers in ranges that do not fit the arrays are found when
+        the program runs: JAX reports them, as `ValueError` or `jax.errors.JaxRuntimeError`.
         """
         if backend != "auto" or out is not None:
             check_call(len(args), self._names, backend, None)
@@ -69,28 +70,29 @@ class Genred(GenredBase):
                     "out cannot be filled: JAX arrays never change. Use the result."
                 )
         try:
-            return self._compiled(*args) if ranges is None else self._compiled(*args, ranges=ranges)
+            if ranges is None:
+                return self._compiled(*args)
+            return self._compiled(*args, ranges=normal_ranges(ranges, self.axis))
         except ArgumentTypeError:
             raise
         except TypeError:
             _require_arrays(args, self._names)
-            normal_ranges(ranges, self.axis)
             raise
 
 
 @lru_cache(maxsize=4096)
-def _function(formula: Formula, names: tuple[str, ...], axis: int) -> Callable[..., Results]:
+def _function(formula: Formula, names: tuple[str, ...]) -> Callable[..., Results]:
     """The formula as a jitted function: its compiled path takes a third of the time of a bind."""
 
-    def jaxkeops_reduce(*args: Any, ranges: Any = None) -> Results:
+    def jaxkeops_reduce(*args: Any, ranges: tuple[Any, ...] = ()) -> Results:
         check_call(len(args), names, "auto", None)
         _require_arrays(args, names)
-        blocks = [jnp.asarray(array) for array in normal_ranges(ranges, axis)]
         arrays = _of_one_dtype(args, names)
         fitted = fit(formula.inputs, [array.shape for array in arrays], names)
         operands = [
             array.reshape(shape) for array, shape in zip(arrays, fitted.arrays, strict=True)
         ]
+        blocks = [jnp.asarray(array) for array in ranges]
         results = reduce(formula, _index_dtype(formula), operands, blocks)
         seen = tuple(
             array.reshape(*array.shape[:-1], *result.tail)

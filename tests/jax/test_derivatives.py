@@ -80,7 +80,11 @@ def test_linearize_gives_the_tangent_map(case, agree, rng):
     agree((result, push(*along)), expected)
 
 
-def test_jacobians_in_both_modes(case, agree, rng):
+@pytest.mark.parametrize(
+    "name", ["gaussian_in_batches", "log_sum_exp", "vectors_and_numbers", "parameters_only"]
+)
+def test_jacobians_in_both_modes(name, by_name, agree, rng):
+    case = by_name[name]
     arrays = case.arrays(rng)
     expected = jax.jit(jax.jacrev(case.dense, case.slots))(*arrays)
     agree(jax.jit(jax.jacfwd(case.genred, case.slots))(*arrays), expected)
