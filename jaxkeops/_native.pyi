@@ -11,6 +11,12 @@ class Kernel:
 
     `rows` and `columns` are addresses of C functions (csrc/core/kernel.h); `code` is any
     object that keeps them mapped, held as long as the kernel lives. `pair_cost` is in ns.
+    Each running call of `rows` has `workspace` bytes to itself.
+
+    Outputs are (width E, dtype, value over no rows), and an axis: "i", the default, has
+    shape (*B, M, E); "p" is summed over the kept rows, has shape (*B, E) and a float
+    dtype, and the same bits for any number of threads.
+
     Raises ValueError if the description makes no sense.
     """
 
@@ -18,7 +24,7 @@ class Kernel:
         self,
         *,
         inputs: Sequence[tuple[str, int]],
-        outputs: Sequence[tuple[int, str, float]],
+        outputs: Sequence[tuple[int, str, float] | tuple[int, str, float, str]],
         dtype: str,
         rows: int,
         columns: int = 0,
@@ -26,6 +32,7 @@ class Kernel:
         column_inputs: Sequence[int] = (),
         row_block: int = 1,
         pair_cost: float = 0.2,
+        workspace: int = 0,
         code: object = None,
     ) -> None: ...
     def call_buffers(
@@ -79,8 +86,8 @@ class Kernel:
         """(axis, width) of each input."""
 
     @property
-    def outputs(self) -> tuple[tuple[int, str, float], ...]:
-        """(width, dtype, value over no rows) of each output."""
+    def outputs(self) -> tuple[tuple[int, str, float, str], ...]:
+        """(width, dtype, value over no rows, axis) of each output."""
 
     @property
     def dtype(self) -> str:

@@ -5,10 +5,13 @@ from .aliases import declare as declare, read_formulas as read_formulas
 from .autodiff import differential as differential, gradient as gradient
 from .calculus import (
     Argument as Argument,
+    Selected as Selected,
     Sweep as Sweep,
     Tangent as Tangent,
     cotangents as cotangents,
+    selected as selected,
     tangent as tangent,
+    with_rows as with_rows,
 )
 from .formula import (
     SWAPPED as SWAPPED,

@@ -60,8 +60,8 @@ class Sweep:
 class Selected:
     """One coordinate of a formula at chosen pairs, a row for each: a Sum without columns.
 
-    slots: the inputs it takes, in its order. Those on axis i or j come with the rows of the
-    chosen pairs; after them comes an array (*batch, rows, 0), which says how many there are.
+    slots: the inputs it takes, in its order, each with a row for each chosen pair; after them comes
+    an array (*batch, rows, 0), which says how many there are.
     """
 
     formula: Formula
@@ -131,14 +131,26 @@ def cotangents(
 
 
 @lru_cache(maxsize=1024)
+def with_rows(formula: Formula) -> Formula:
+    """The formula whose results are the values that `formula` selects, then their rows."""
+    rules = formula.reduction
+    if len(formula.results) == 2:
+        return formula
+    name = f"{rules.name}_{rules.selects}"
+    return make_formula(name, formula.node, formula.inputs, count=formula.count)
+
+
+@lru_cache(maxsize=1024)
 def selected(formula: Formula, coordinate: int) -> Selected:
-    """Coordinate number `coordinate` of the formula, at pairs chosen for each row."""
+    """Coordinate number `coordinate` of the formula, at pairs chosen for each row.
+
+    Parameters have a row for each pair, too. Pairs are then independent of each other: the
+    derivatives at one that does not count may be NaN, and would spoil a sum over all pairs.
+    """
     node = formula.node if formula.node.dim == 1 else F.Elem(formula.node, coordinate)
     slots = sorted(variables(node))
-    inputs = [
-        Input("p" if formula.inputs[k].axis == "p" else "i", formula.inputs[k].dim) for k in slots
-    ]
-    new = {slot: Var(inputs[k].dim, k, inputs[k].axis) for k, slot in enumerate(slots)}
+    inputs = [Input("i", formula.inputs[slot].dim) for slot in slots]
+    new = {slot: Var(inputs[k].dim, k, "i") for k, slot in enumerate(slots)}
     made = make_formula("Sum", rename(node, new), [*inputs, Input("i", 0)])
     return Selected(made, tuple(slots))
 

@@ -169,7 +169,7 @@ class GenredBase(ABC):
         return f"Genred({self.formula!r}, {self.aliases!r})"
 
 
-def check_call(count: int, names: Sequence[str], backend: str, ranges: Any) -> None:
+def check_call(count: int, names: Sequence[str], backend: str) -> None:
     """Raises `ArgumentError` for a wrong number of arrays or an unknown option of a call."""
     if count != len(names):
         raise ArgumentError(
@@ -181,11 +181,6 @@ def check_call(count: int, names: Sequence[str], backend: str, ranges: Any) -> N
         raise NoBackendError(
             f"backend={backend!r} asks for a CUDA GPU, and this build of jaxkeops computes on "
             "CPUs. Use backend='auto' or 'CPU'."
-        )
-    if ranges is not None:
-        raise ArgumentError(
-            "ranges (block-sparse reductions) are not available. Call without ranges to reduce "
-            "over all pairs."
         )
 
 

@@ -10,11 +10,10 @@ import jax.numpy as jnp
 from jax.interpreters import ad
 
 from ..errors import NotDifferentiableError
-from ..formula import Formula
-from ..formula.calculus import Argument, cotangents, tangent
+from ..formula import Argument, Formula, cotangents, tangent, with_rows
 from .primitive import reduce, reduce_p, split
 from .ranges import transposed
-from .selection import values_at, with_rows
+from .selection import values_at
 
 LINEAR = ("Sum", "Zero")  # in the values of the formula
 

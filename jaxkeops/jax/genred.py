@@ -64,7 +64,7 @@ class Genred(GenredBase):
         the program runs: JAX reports them, as `ValueError` or `jax.errors.JaxRuntimeError`.
         """
         if backend != "auto" or out is not None:
-            check_call(len(args), self._names, backend, None)
+            check_call(len(args), self._names, backend)
             if out is not None:
                 raise ArgumentError(
                     "out cannot be filled: JAX arrays never change. Use the result."
@@ -85,7 +85,7 @@ def _function(formula: Formula, names: tuple[str, ...]) -> Callable[..., Results
     """The formula as a jitted function: its compiled path takes a third of the time of a bind."""
 
     def jaxkeops_reduce(*args: Any, ranges: tuple[Any, ...] = ()) -> Results:
-        check_call(len(args), names, "auto", None)
+        check_call(len(args), names, "auto")
         _require_arrays(args, names)
         arrays = _of_one_dtype(args, names)
         fitted = fit(formula.inputs, [array.shape for array in arrays], names)

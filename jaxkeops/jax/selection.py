@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
 
-from ..formula import Formula, Var, make_formula
-from ..formula.calculus import Selected, selected
-from ..formula.formula import rename
-from ..ir import Input
+from ..formula import Formula, selected
 from .primitive import extents, reduce
-
-
-@lru_cache(maxsize=1024)
-def with_rows(formula: Formula) -> Formula:
-    """The formula whose results are the values that `formula` selects, then their rows."""
-    name, rows = formula.reduction.name, formula.reduction.selects
-    if name.endswith(rows):
-        return formula
-    both = f"{name}_{rows}"
-    return make_formula(both, formula.node, formula.inputs, formula.weight, formula.count)
 
 
 def values_at(
@@ -47,7 +33,7 @@ def values_at(
     rows = rows.reshape(shape)
     found = []
     for k in range(dim):
-        pick = _at_each_pair(formula, k)
+        pick = selected(formula, k)
         arrays = []
         for slot in pick.slots:
             given = formula.inputs[slot].axis
@@ -60,19 +46,6 @@ def values_at(
         found += reduce(pick.formula, "int64", [*arrays, carrier])
     every = jnp.where(known, jnp.concatenate(found, -1), 0)
     return every.reshape(values.shape)
-
-
-@lru_cache(maxsize=1024)
-def _at_each_pair(formula: Formula, coordinate: int) -> Selected:
-    """One coordinate of the formula at chosen pairs, each with parameters of its own.
-
-    A gradient for shared parameters would be summed over the pairs before those that were not
-    found could be left out.
-    """
-    pick = selected(formula, coordinate)
-    inputs = [Input("i", given.dim) for given in pick.formula.inputs]
-    new = {slot: Var(given.dim, slot, "i") for slot, given in enumerate(inputs)}
-    return Selected(make_formula("Sum", rename(pick.formula.node, new), inputs), pick.slots)
 
 
 def _at_pairs(array: jax.Array, axis: str, rows: jax.Array, count: int) -> jax.Array:

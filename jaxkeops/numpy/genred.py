@@ -67,7 +67,7 @@ class Genred(GenredBase):
         out: Any,
     ) -> np.ndarray | tuple[np.ndarray, ...]:
         """What the fast path did not take: arrays to complete or copy, a first call, an error."""
-        check_call(len(args), self._names, backend, None)
+        check_call(len(args), self._names, backend)
         for name, arg in zip(self._names, args, strict=True):
             if not isinstance(arg, np.ndarray):
                 raise ArgumentTypeError(

@@ -27,7 +27,7 @@ def complete(
     Raises `ArgumentError`, `ArgumentTypeError` or `NoBackendError` with the name of the array.
     """
     if len(arrays) != len(names) or not arrays:
-        check_call(len(arrays), names, "auto", None)
+        check_call(len(arrays), names, "auto")
         raise ArgumentError("The formula takes no array, so its result would have no dtype.")
     for array in arrays:
         if not isinstance(array, torch.Tensor):

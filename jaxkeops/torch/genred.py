@@ -57,7 +57,7 @@ class Genred(GenredBase):
         `NoBackendError` for a device that this build does not compute on; `out` is then as it was.
         """
         if backend != "auto":
-            check_call(len(args), self._names, backend, None)
+            check_call(len(args), self._names, backend)
         blocks = () if ranges is None else check_ranges(ranges, self.axis, args)
         results = reduce_arguments(self._formula, self._names, args, blocks)
         if not self._plain:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import torch
 
-from ..formula import Formula, Var, make_formula
-from ..formula.calculus import Selected, selected
-from ..formula.formula import rename
-from ..ir import Input
+from ..formula import Formula, Selected, selected, with_rows
 from .derivatives import Tensors, apply
 
 
@@ -25,13 +21,13 @@ def select(
     """
     # Detached, so that in an exported program, too, the values move by `_change` alone.
     held = [array.detach() for array in arrays]
-    values, rows = apply(_with_rows(formula), held, ranges)
+    values, rows = apply(with_rows(formula), held, ranges)
     dim, count = formula.node.dim, formula.count or 1
     values, places = (each.unflatten(-1, (count, dim)) for each in (values, rows))
     used: set[int] = set()
     moved = []
     for coordinate in range(dim):
-        chosen = _coordinate(formula, coordinate)
+        chosen = selected(formula, coordinate)
         used.update(chosen.slots)
         each = values[..., coordinate], places[..., coordinate]
         moved.append(each[0] + _change(formula, chosen, arrays, *each))
@@ -40,30 +36,6 @@ def select(
         if slot not in used:  # its gradient is zero, not missing
             values = values + array[..., :0].sum()
     return tuple(rows if result.kind == "index" else values for result in formula.results)
-
-
-@lru_cache(maxsize=1024)
-def _with_rows(formula: Formula) -> Formula:
-    """The reduction that gives both the values and the rows of `formula`."""
-    rules = formula.reduction
-    if len(formula.results) == 2:
-        return formula
-    name = f"{rules.name}_{rules.selects}"
-    return make_formula(name, formula.node, formula.inputs, count=formula.count)
-
-
-@lru_cache(maxsize=1024)
-def _coordinate(formula: Formula, coordinate: int) -> Selected:
-    """`selected`, with a row of each parameter for each pair.
-
-    Pairs are then independent of each other: the derivatives at a pair that does not count may be
-    NaN, and would spoil all of a gradient that is summed over the pairs.
-    """
-    chosen = selected(formula, coordinate)
-    inputs = [Input("i", given.dim) for given in chosen.formula.inputs]
-    new = {slot: Var(given.dim, slot, "i") for slot, given in enumerate(inputs)}
-    made = make_formula("Sum", rename(chosen.formula.node, new), inputs)
-    return Selected(made, chosen.slots)
 
 
 def _change(

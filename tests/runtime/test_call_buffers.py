@@ -166,7 +166,7 @@ def test_a_scratch_beyond_memory_is_a_memory_error(kernels, arrays):
 
 def test_a_kernel_shows_its_description(kernel):
     assert kernel.inputs == (("i", 1), ("j", 1), ("p", 1))
-    assert kernel.outputs == ((1, "float32", -1.5), (1, "int64", -1.0))
+    assert kernel.outputs == ((1, "float32", -1.5, "i"), (1, "int64", -1.0, "i"))
     assert kernel.dtype == "float32"
 
 

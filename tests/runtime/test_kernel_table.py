@@ -103,7 +103,8 @@ def test_the_hooks_own_exception_reaches_all_who_wait(hook, new_kernel):
     assert native.find_or_compile("fails", "the text").dtype == "float32"
 
 
-def test_without_a_hook_a_missing_kernel_is_an_error():
+def test_without_a_hook_a_missing_kernel_is_an_error(hook):
+    hook(None)
     with pytest.raises(RuntimeError, match="'missing' is not loaded, and this process has no"):
         native.find_or_compile("missing", "text")
 
