@@ -87,13 +87,17 @@ def _build(formula: Formula, dtype: str, index_dtype: str) -> native.Kernel:
     used = sorted({s.slot for s in ir.topological(program.columns) if isinstance(s, ir.Load)})
     return native.Kernel(
         inputs=[(given.axis, given.dim) for given in program.inputs],
-        outputs=[(out.width, out.dtype, out.empty) for out in program.outputs],
+        outputs=[
+            (out.width, out.dtype, out.empty, result.axis)
+            for out, result in zip(program.outputs, formula.results, strict=True)
+        ],
         dtype=dtype,
         rows=loaded.addresses["rows"],
         columns=loaded.addresses.get("columns", 0),
         column_width=len(program.columns),
         column_inputs=used,
         row_block=llvm.row_block(program, machine),
+        workspace=llvm.workspace_bytes(program, machine),
         pair_cost=nanoseconds_per_pair(program, machine),
         code=loaded,
     )

@@ -219,12 +219,10 @@ def gradient_of(formula, slot, arrays, primal, g):
             np.ascontiguousarray(at_hand[a.index][..., :0] if a.carrier else at_hand[a.index])
             for a in sweep.arguments
         )
-        (columns,) = run(sweep.formula, given)
-        for part, start, stop in sweep.parts:
-            assert part == slot
-            found = columns[..., start:stop]
-            if formula.inputs[slot].axis == "p":
-                found = found.sum(-2)
+        derived = run(sweep.formula, given)
+        for part in sweep.parts:
+            assert part.target == slot
+            found = derived[part.source][..., part.start : part.stop]
             core = 1 if formula.inputs[slot].axis == "p" else 2
             axes = tuple(
                 k for k in range(result.ndim - core) if result.shape[k] == 1 != found.shape[k]

@@ -5,6 +5,7 @@ from .aliases import declare as declare, read_formulas as read_formulas
 from .autodiff import differential as differential, gradient as gradient
 from .calculus import (
     Argument as Argument,
+    Part as Part,
     Selected as Selected,
     Sweep as Sweep,
     Tangent as Tangent,

@@ -29,31 +29,43 @@ class Argument:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Columns [start, stop) of result number `source` of a derived formula.
+
+    target: what they are the derivative of, or for: the number of a result, or of an input.
+    """
+
+    target: int
+    source: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
 class Tangent:
-    """The tangents of all float results, side by side; None if all are zero.
+    """The tangents of all float results; None if all are zero.
 
     The arrays at hand are the inputs, the results, then the tangents of the moving inputs.
-    parts: (number of the result, start, stop), the columns of each.
     """
 
     formula: Formula | None
     arguments: tuple[Argument, ...]
-    parts: tuple[tuple[int, int, int], ...]
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Gradients that one pass over the pairs gives: columns [start, stop) for each slot.
+    """Gradients that one pass over the pairs gives.
 
     The arrays at hand are the inputs, the results, then the given cotangents.
-    axis: which axis of the differentiated formula the rows of the result are. A slot that is a
-    parameter takes the sum over those rows.
+    axis: which axis of the differentiated formula the rows of the result are. Gradients of
+    parameters ride along: they are summed over those rows as well, in a result without rows.
     """
 
     formula: Formula
     arguments: tuple[Argument, ...]
     axis: str
-    parts: tuple[tuple[int, int, int], ...]
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True)
@@ -87,12 +99,16 @@ def tangent(formula: Formula, moving: tuple[int, ...]) -> Tangent:
         return Tangent(None, (), ())
     for place, root in _roots(formula):
         inner.setdefault(place, zeros(root.dim))
-    parts, start = [], 0
-    for number, node in outer:
-        parts.append((number, start, start + node.dim))
-        start += node.dim
     node = reduce(F.Concat, [rename(node, inner) for _, node in outer])
-    return Tangent(*_compact(node, at_hand, swapped=False), tuple(parts))
+    derived = _compact(node, at_hand, formula.over_rows, swapped=False)
+    parts, start = [], 0
+    for number, each in outer:
+        if formula.over_rows:
+            parts.append(Part(number, number, 0, each.dim))
+        else:
+            parts.append(Part(number, 0, start, start + each.dim))
+            start += each.dim
+    return Tangent(*derived, tuple(parts))
 
 
 @lru_cache(maxsize=1024)
@@ -109,7 +125,7 @@ def cotangents(
     of_roots: dict[int, Node] = {}
     for number, node in outer:
         if number in given:
-            g = Var(node.dim, len(at_hand), "i")
+            g = Var(node.dim, len(at_hand), results[number].axis)
             at_hand.append(results[number])
             places = [place for place, _ in _roots(formula)]
             for place, found in gradient(node, places, g).items():
@@ -124,7 +140,7 @@ def cotangents(
                     known = gradients.get(slot)
                     gradients[slot] = found if known is None else F.Add(known, found)
     return tuple(
-        _sweep(axis, members, at_hand)
+        _sweep(formula, axis, members, at_hand)
         for axis, members in _by_axis(formula, gradients).items()
         if members
     )
@@ -156,7 +172,7 @@ def selected(formula: Formula, coordinate: int) -> Selected:
 
 
 def _by_axis(formula: Formula, gradients: dict[int, Node]) -> dict[str, list[tuple[int, Node]]]:
-    """Gradients by the axis of their rows; those of parameters ride with the others."""
+    """Gradients by the axis of their rows; those of parameters ride with the others, last."""
     groups: dict[str, list[tuple[int, Node]]] = {"i": [], "j": []}
     parameters = []
     for slot, node in gradients.items():
@@ -166,13 +182,22 @@ def _by_axis(formula: Formula, gradients: dict[int, Node]) -> dict[str, list[tup
     return groups
 
 
-def _sweep(axis: str, members: Sequence[tuple[int, Node]], at_hand: Sequence[Input]) -> Sweep:
+def _sweep(
+    formula: Formula, axis: str, members: Sequence[tuple[int, Node]], at_hand: Sequence[Input]
+) -> Sweep:
+    whole = sum(node.dim for _, node in members)
+    over_rows = sum(node.dim for slot, node in members if formula.inputs[slot].axis == "p")
     parts, start = [], 0
     for slot, node in members:
-        parts.append((slot, start, start + node.dim))
+        if formula.inputs[slot].axis != "p":
+            parts.append(Part(slot, 0, start, start + node.dim))
+        else:
+            first = start - (whole - over_rows)
+            parts.append(Part(slot, int(over_rows < whole), first, first + node.dim))
         start += node.dim
     node = reduce(F.Concat, [node for _, node in members])
-    return Sweep(*_compact(node, at_hand, swapped=axis == "j"), axis, tuple(parts))
+    derived = _compact(node, at_hand, over_rows, swapped=axis == "j")
+    return Sweep(*derived, axis, tuple(parts))
 
 
 # Slots that stand for the tangents of the formula and of its weights, until they are known.
@@ -196,18 +221,25 @@ def _outside(formula: Formula) -> tuple[list[tuple[int, Node]], list[Input]]:
             "that it selects have one, in the doors that differentiate."
         )
     kinds = formula.results
-    results = [Input("i", result.width) for result in kinds]
-    nodes = tuple(Var(given.dim, len(formula.inputs) + k, "i") for k, given in enumerate(results))
+    results = [Input(result.axis, result.width) for result in kinds]
+    nodes = tuple(
+        Var(given.dim, len(formula.inputs) + k, given.axis) for k, given in enumerate(results)
+    )
     places = [Var(root.dim, place, "i") for place, root in _roots(formula)]
     moved = derivative(
         formula.node, formula.weight, nodes, places[0], places[1] if len(places) > 1 else None
     )
+    if formula.over_rows:
+        (whole,) = moved
+        cut = whole.dim - formula.over_rows
+        last = F.Extract(whole, cut, formula.over_rows)
+        moved = (F.Extract(whole, 0, cut), last) if cut else (last,)
     numbers = [k for k, result in enumerate(kinds) if result.kind == "float"]
     return list(zip(numbers, moved, strict=True)), results
 
 
 def _compact(
-    node: Node, at_hand: Sequence[Input], *, swapped: bool
+    node: Node, at_hand: Sequence[Input], over_rows: int, *, swapped: bool
 ) -> tuple[Formula, tuple[Argument, ...]]:
     """A Sum of `node` that takes only what it uses of the arrays at hand.
 
@@ -227,4 +259,5 @@ def _compact(
     if swapped:
         inputs = [Input(SWAPPED[given.axis], given.dim) for given in inputs]
     new = {slot: Var(inputs[k].dim, k, inputs[k].axis) for k, slot in enumerate(used)}
-    return make_formula("Sum", rename(shared.node, new), inputs), tuple(arguments)
+    made = make_formula("Sum", rename(shared.node, new), inputs, over_rows=over_rows)
+    return made, tuple(arguments)

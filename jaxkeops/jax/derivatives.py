@@ -38,10 +38,11 @@ def _jvp(
     derived = tangent(formula, moving)
     if derived.formula is not None:
         at_hand = _pick(derived.arguments, [*arrays, *results, *along])
-        (found,) = reduce(derived.formula, index_dtype, at_hand, blocks)
-        for number, start, stop in derived.parts:
+        found = reduce(derived.formula, index_dtype, at_hand, blocks)
+        for part in derived.parts:
             # What the derived formula does not take may have been all that had a batch axis.
-            moved[number] = jnp.broadcast_to(found[..., start:stop], results[number].shape)
+            columns = found[part.source][..., part.start : part.stop]
+            moved[part.target] = jnp.broadcast_to(columns, results[part.target].shape)
     return results, moved
 
 
@@ -81,7 +82,6 @@ def _transpose(
     index_dtype: str,
     ranges: bool,
 ) -> list[Any]:
-    (g, *_) = cotangents_in
     arrays, blocks = split(formula, operands)
     slots = tuple(slot for slot, each in enumerate(arrays) if ad.is_undefined_primal(each))
     found: list[Any] = [None] * len(operands)
@@ -94,16 +94,20 @@ def _transpose(
             f"The reduction {formula.reduction.name} is not linear, so it has no transpose. "
             "Transpose its linearization: jax.linear_transpose of the function of jax.linearize."
         )
-    for sweep in cotangents(formula, slots):
-        # The result itself is only ever asked for its extents, which its cotangent shares.
-        at_hand = _pick(sweep.arguments, [*arrays, g, g])
+    given = tuple(k for k, g in enumerate(cotangents_in) if type(g) is not ad.Zero)
+    # The results themselves are only ever asked for their extents, which cotangents share.
+    results = [
+        jnp.zeros((*g.aval.shape[:-1], 0), g.aval.dtype) if type(g) is ad.Zero else g
+        for g in cotangents_in
+    ]
+    everything = [*arrays, *results, *(cotangents_in[k] for k in given)]
+    for sweep in cotangents(formula, slots, given):
+        at_hand = _pick(sweep.arguments, everything)
         blocks_here = transposed(blocks) if sweep.axis == "j" else blocks
-        (columns,) = reduce(sweep.formula, index_dtype, at_hand, blocks_here)
-        for slot, start, stop in sweep.parts:
-            part = columns[..., start:stop]
-            if formula.inputs[slot].axis == "p":
-                part = part.sum(-2)
-            found[slot] = _sum_repeated(part, arrays[slot].aval.shape)
+        derived = reduce(sweep.formula, index_dtype, at_hand, blocks_here)
+        for part in sweep.parts:
+            columns = derived[part.source][..., part.start : part.stop]
+            found[part.target] = _sum_repeated(columns, arrays[part.target].aval.shape)
     return found
 
 

@@ -104,7 +104,7 @@ def _results(
     return [
         _aval(
             avals[0],
-            (*batch, M, result.width),
+            (*batch, result.width) if result.axis == "p" else (*batch, M, result.width),
             avals[0].dtype if result.kind == "float" else jax.numpy.dtype(index_dtype),
         )
         for result in formula.results

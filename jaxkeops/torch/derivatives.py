@@ -11,7 +11,7 @@ import torch
 from torch.autograd import forward_ad
 
 from ..errors import ArgumentError
-from ..formula import Argument, Formula, cotangents, tangent
+from ..formula import Argument, Formula, Part, cotangents, tangent
 from .op import run_op
 
 Tensors = tuple[torch.Tensor, ...]
@@ -156,12 +156,9 @@ def pull_back(
     wide = tuple([slot for slot in slots if formula.inputs[slot].dim])
     for sweep in cotangents(formula, wide, tuple(given)):
         turned = ranges if sweep.axis == "i" else (*ranges[3:], *ranges[:3])
-        (rows,) = apply(sweep.formula, _arguments(sweep.arguments, at_hand), turned)
-        for slot, start, stop in sweep.parts:
-            part = rows[..., start:stop] if len(sweep.parts) > 1 else rows
-            if formula.inputs[slot].axis == "p":
-                part = part.sum(-2)
-            found[slot] = _sum_to(part, saved[slot].shape)
+        derived = apply(sweep.formula, _arguments(sweep.arguments, at_hand), turned)
+        for part in sweep.parts:
+            found[part.target] = _sum_to(_columns(derived, part), saved[part.target].shape)
     return [
         None if slot not in slots else found[slot] if slot in found else torch.zeros_like(array)
         for slot, array in enumerate(saved[: len(formula.inputs)])
@@ -188,11 +185,16 @@ def push_forward(
     found = [torch.zeros_like(out) if out.is_floating_point() else None for out in results]
     if derived.formula is not None:
         at_hand = (*saved, *tangents.values())
-        (rows,) = apply(derived.formula, _arguments(derived.arguments, at_hand), ranges)
-        for number, start, stop in derived.parts:
-            part = rows[..., start:stop] if len(derived.parts) > 1 else rows
-            found[number] = _sum_to(part, results[number].shape)
+        moved = apply(derived.formula, _arguments(derived.arguments, at_hand), ranges)
+        for part in derived.parts:
+            found[part.target] = _sum_to(_columns(moved, part), results[part.target].shape)
     return tuple(found)
+
+
+def _columns(results: Sequence[torch.Tensor], part: Part) -> torch.Tensor:
+    array = results[part.source]
+    whole = part.start == 0 and part.stop == array.shape[-1]
+    return array if whole else array[..., part.start : part.stop]
 
 
 def _arguments(wanted: Sequence[Argument], at_hand: Sequence[torch.Tensor]) -> list[torch.Tensor]:

@@ -63,6 +63,7 @@ def run(program, machine, arrays, M, N):
         k for k, out in enumerate(program.outputs) if isinstance(out, ir.Output) and out.over_rows
     ]
     partials = np.full(sum(program.outputs[k].width for k in over_rows), np.nan)
+    workspace = np.zeros(64 + llvm.workspace_bytes(program, machine), np.uint8)
     call = (ctypes.c_int64 * 9)(
         M,
         N,
@@ -71,7 +72,7 @@ def run(program, machine, arrays, M, N):
         scratch.ctypes.data,
         ctypes.addressof(everything),
         1,
-        0,
+        workspace.ctypes.data + -workspace.ctypes.data % 64,
         partials.ctypes.data,
     )
     if program.columns:

@@ -5,6 +5,7 @@
 #include "check.h"
 #include "mock_xla.h"
 #include "samples.h"
+#include "totals.h"
 
 using namespace jaxkeops;
 using samples::Arrays;
@@ -160,6 +161,38 @@ void test_three_more_operands_are_ranges() {
     destroy(site);
 }
 
+void test_results_may_be_summed_over_rows() {
+    const CpuHandlers handlers = cpu_handlers();
+    auto kernel = std::make_shared<Kernel>(samples::total_kernel());
+    kernel->workspace = 100;
+    publish("totals", kernel);
+    const mock::Attributes attributes{{"key", "totals"}, {"text", "formula"}};
+    std::vector<double> first;
+    for (const int64_t threads : {1, 2, 5}) {
+        mock::Site site;
+        site.threads = threads;
+        CHECK(mock::call(handlers.instantiate, kInstantiate, site, attributes).empty());
+        samples::TotalArrays arrays(500, 70, {3}, {3}, {1});
+        const std::vector<mock::Buffer> inputs{
+            {XLA_FFI_DataType_F32, arrays.x.values.data(), arrays.x.shape},
+            {XLA_FFI_DataType_F32, arrays.y.values.data(), arrays.y.shape}};
+        std::vector<mock::Buffer> outputs{
+            {XLA_FFI_DataType_F64, arrays.totals.values.data(), {3, 2}},
+            {XLA_FFI_DataType_F32, arrays.sum.values.data(), {3, 500, 1}},
+            {XLA_FFI_DataType_F32, arrays.pairs.values.data(), {3, 1}},
+            {XLA_FFI_DataType_S64, arrays.count.values.data(), {3, 500, 1}}};
+        CHECK(mock::call(handlers.execute, kExecute, site, attributes, inputs, outputs).empty());
+        CHECK(arrays.agree());
+        if (first.empty())
+            first = arrays.totals.values;
+        CHECK(arrays.totals.values == first);
+        outputs[0].shape = {3, 1, 2};
+        CHECK(contains(mock::call(handlers.execute, kExecute, site, attributes, inputs, outputs),
+                       "output 0: expected shape (3, 2), got (3, 1, 2)"));
+        destroy(site);
+    }
+}
+
 } // namespace
 
 int main() {
@@ -170,5 +203,6 @@ int main() {
     test_operands_that_do_not_fit_are_refused();
     test_three_more_operands_are_ranges<int32_t>();
     test_three_more_operands_are_ranges<int64_t>();
+    test_results_may_be_summed_over_rows();
     return failures != 0;
 }

@@ -154,3 +154,13 @@ def test_out_takes_lists_too(rng):
     out = np.empty((8, 2))
     softmax(*arrays, out=out)
     np.testing.assert_array_equal(out, softmax(*arrays))
+
+
+def test_any_k_up_to_n_and_beyond(rng):
+    x, y = rng.normal(size=(40, 1)), rng.normal(size=(20_000, 1))
+    aliases = ["x = Vi(1)", "y = Vj(1)"]
+    values, rows = Genred("SqDist(x, y)", aliases, "KMin_ArgKMin", axis=1, opt_arg=20_100)(x, y)
+    squared = (x - y.T) ** 2
+    assert (values[:, 20_000:] == np.inf).all()
+    np.testing.assert_allclose(values[:, :20_000], np.sort(squared, 1), rtol=1e-12)
+    np.testing.assert_array_equal(np.sort(rows[:, :20_000], 1), np.tile(np.arange(20_000), (40, 1)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ... import ir
 from ...ir import Index, ListOutput, Program, State
 from ...ir.machine import Machine
-from .accumulators import Totals, accumulate
+from .accumulators import Totals, accumulate, list_bytes
 from .builder import Builder, Module
 from .frame import Frame, Known, below, cells, evaluate, lane_rows, leaves_at, merged
 from .store import store
@@ -29,6 +29,12 @@ def emit(program: Program, machine: Machine) -> str:
 def row_block(program: Program, machine: Machine) -> int:
     """How many rows one pass over the columns serves."""
     return program.schedule.row_vectors * machine.lanes(program.dtype)
+
+
+def workspace_bytes(program: Program, machine: Machine) -> int:
+    """How much memory of its own a call of `rows` needs."""
+    lanes = machine.lanes(program.dtype)
+    return list_bytes(program, lanes, machine.vector_bytes // lanes)
 
 
 def _view(module: Module, name: str, program: Program, machine: Machine) -> Builder:

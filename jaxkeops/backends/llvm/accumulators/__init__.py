@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from .... import ir
 from ..frame import Frame, Known
 from .extremum import extremum
-from .lowest import lowest
+from .lowest import list_bytes as list_bytes, lowest
 from .shifted_exp import shifted_exp
 from .total import total
 from .totals import Totals as Totals

@@ -13,6 +13,7 @@ from ..frame import Frame, Known, evaluate, merged
 from .walk import Reduced, Tile, at_pair, tiles
 
 FILTER_TILE = 8  # columns that one test against the worst of the lists serves
+COLUMN_BYTES = 8
 
 
 def lowest(frame: Frame, rows: Sequence[Known], accumulator: ir.Lowest) -> list[Reduced]:
@@ -46,11 +47,30 @@ def lowest(frame: Frame, rows: Sequence[Known], accumulator: ir.Lowest) -> list[
     return [Reduced([], [], lists[r * count : (r + 1) * count]) for r in range(len(rows))]
 
 
+def list_bytes(program: ir.Program, lanes: int, item_bytes: int) -> int:
+    """The workspace of the lists of one block of rows, `lanes` for each of its vectors."""
+    if not isinstance(program.accumulator, ir.Lowest):
+        return 0
+    cells = program.schedule.row_vectors * len(program.accumulator.values)
+    return cells * program.accumulator.count * lanes * (item_bytes + COLUMN_BYTES)
+
+
 def _new_lists(frame: Frame, cells: int, count: int) -> list[tuple[str, str]]:
-    """For each cell, pointers to (values, columns): `count` vectors each, +inf and 0."""
+    """For each cell, pointers to (values, columns): `count` vectors each, +inf and 0.
+
+    In the workspace, not on the stack: `count` may be as large as N.
+    """
     b = frame.b
     wide = f"<{b.width} x i64>"
-    lists = [(b.slot(b.type, count), b.slot(wide, count)) for _ in range(cells)]
+    base = frame.workspace()
+    columns = b.address(base, str(cells * count), b.type)
+    lists = [
+        (
+            b.address(base, str(cell * count), b.type),
+            b.address(columns, str(cell * count), wide),
+        )
+        for cell in range(cells)
+    ]
     with b.loop("0", str(count), nonempty=True) as entry:
         for values, columns in lists:
             b.store(b.const(math.inf), b.address(values, entry.index, b.type), b.type)
