@@ -16,9 +16,10 @@ llvm.initialize_native_asmprinter()
 
 # x is (M, 1), y is (N, 1), p is (1,). `rows`: out_i = sum over j of x_i * p * y_j, and count_i.
 # `columns`: scratch_j = p * y_j; `rows_from_columns` is `rows` with the scratch. Both walk the
-# ranges of the call; count_i is how many columns they visit.
+# ranges of the call; count_i is how many columns they visit. `totals` adds the rows up as well:
+# partials are the sums of out_i and of count_i; `only_totals` writes no rows.
 TEXT = """
-%call = type {{ i64, i64, ptr, ptr, ptr, ptr, i64 }}
+%call = type {{ i64, i64, ptr, ptr, ptr, ptr, i64, ptr, ptr }}
 
 define void @{name}(ptr %c, i64 %begin, i64 %end) {{
 entry:
@@ -59,6 +60,12 @@ LOAD_OUTPUTS = """
   %sum.out = load ptr, ptr %out
   %count.at = getelementptr ptr, ptr %out, i64 1
   %count.out = load ptr, ptr %count.at"""
+LOAD_PARTIALS = """
+  %partials.at = getelementptr %call, ptr %c, i64 0, i32 8
+  %totals = load ptr, ptr %partials.at
+  %pairs = getelementptr double, ptr %totals, i64 1
+  store double 0.0, ptr %totals
+  store double 0.0, ptr %pairs"""
 SUM = """
   %xi.at = getelementptr {t}, ptr %x, i64 %i
   %xi = load {t}, ptr %xi.at
@@ -90,11 +97,21 @@ walked:
   %r.next = add i64 %r, 1
   %more.ranges = icmp slt i64 %r.next, %ranges.n
   br i1 %more.ranges, label %range, label %finish
-finish:
+finish:"""
+STORE = """
   %sum.at = getelementptr {t}, ptr %sum.out, i64 %i
   store {t} %s.next, ptr %sum.at
   %count.to = getelementptr i64, ptr %count.out, i64 %i
   store i64 %count, ptr %count.to"""
+ADD = """
+  %sum.wide = {widen}
+  %total = load double, ptr %totals
+  %total.next = fadd double %total, %sum.wide
+  store double %total.next, ptr %totals
+  %count.wide = sitofp i64 %count to double
+  %pair.total = load double, ptr %pairs
+  %pair.next = fadd double %pair.total, %count.wide
+  store double %pair.next, ptr %pairs"""
 STAGE = """
   %yi.at = getelementptr {t}, ptr %y, i64 %i
   %yi = load {t}, ptr %yi.at
@@ -104,28 +121,45 @@ STAGE = """
 
 
 def module_text(t: str) -> str:
-    """The three functions over numbers of LLVM type `t`."""
+    """The five functions over numbers of LLVM type `t`."""
     rows = TEXT.format(
         name="rows",
         load=LOAD_X + LOAD_Y_AND_P.format(t=t) + LOAD_OUTPUTS,
-        body=SUM.format(t=t, source="%y", factor="%p"),
+        body=(SUM + STORE).format(t=t, source="%y", factor="%p"),
     )
     from_columns = TEXT.format(
         name="rows_from_columns",
         load=LOAD_X + LOAD_OUTPUTS,
-        body=SUM.format(t=t, source="%columns", factor="1.0"),
+        body=(SUM + STORE).format(t=t, source="%columns", factor="1.0"),
     )
     columns = TEXT.format(name="columns", load=LOAD_Y_AND_P.format(t=t), body=STAGE.format(t=t))
-    type_line = "%call = type { i64, i64, ptr, ptr, ptr, ptr, i64 }"
-    return type_line + "".join(f.replace(type_line, "") for f in (rows, from_columns, columns))
+    widen = "fpext float %s.next to double" if t == "float" else "fadd double %s.next, 0.0"
+    totals = TEXT.format(
+        name="totals",
+        load=LOAD_X + LOAD_Y_AND_P.format(t=t) + LOAD_OUTPUTS + LOAD_PARTIALS,
+        body=(SUM + STORE + ADD).format(t=t, source="%y", factor="%p", widen=widen),
+    )
+    only_totals = TEXT.format(
+        name="only_totals",
+        load=LOAD_X + LOAD_Y_AND_P.format(t=t) + LOAD_PARTIALS,
+        body=(SUM + ADD).format(t=t, source="%y", factor="%p", widen=widen),
+    )
+    type_line = "%call = type { i64, i64, ptr, ptr, ptr, ptr, i64, ptr, ptr }"
+    functions = (rows, from_columns, columns, totals, only_totals)
+    return type_line + "".join(function.replace(type_line, "") for function in functions)
+
+
+def compiled(text):
+    """The engine that holds the machine code of a text."""
+    target = llvm.Target.from_default_triple().create_target_machine(opt=2)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(text), target)
+    engine.finalize_object()
+    return engine
 
 
 def make_kernel(dtype="float32", staged=False, pair_cost=1.0):
     """A kernel of three inputs and two outputs; `staged`: through a scratch."""
-    module = llvm.parse_assembly(module_text("float" if dtype == "float32" else "double"))
-    target = llvm.Target.from_default_triple().create_target_machine(opt=2)
-    engine = llvm.create_mcjit_compiler(module, target)
-    engine.finalize_object()
+    engine = compiled(module_text("float" if dtype == "float32" else "double"))
     stage = {
         "columns": engine.get_function_address("columns"),
         "column_width": 1,
@@ -140,6 +174,21 @@ def make_kernel(dtype="float32", staged=False, pair_cost=1.0):
         pair_cost=pair_cost,
         code=engine,
         **(stage if staged else {}),
+    )
+
+
+def make_totals(dtype="float32", has_rows=True, total_dtype="float64", pair_cost=5.0):
+    """A kernel of the same inputs whose rows are summed: (2,) after the two outputs, or alone."""
+    engine = compiled(module_text("float" if dtype == "float32" else "double"))
+    rows = [(1, dtype, -1.5), (1, "int64", -1, "i")] if has_rows else []
+    return native.Kernel(
+        inputs=[("i", 1), ("j", 1), ("p", 1)],
+        outputs=[*rows, (2, total_dtype, 0.0, "p")],
+        dtype=dtype,
+        rows=engine.get_function_address("totals" if has_rows else "only_totals"),
+        row_block=4,
+        pair_cost=pair_cost,
+        code=engine,
     )
 
 
@@ -199,6 +248,18 @@ def agree():
 def new_kernel():
     """Makes a plain float32 kernel that no other test has."""
     return make_kernel
+
+
+@pytest.fixture(scope="session")
+def new_totals():
+    """Makes kernels with sums over the kept rows."""
+    return make_totals
+
+
+@pytest.fixture(scope="session")
+def compile_text():
+    """Gives the engine of a text in LLVM IR."""
+    return compiled
 
 
 @pytest.fixture

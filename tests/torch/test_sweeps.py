@@ -1,0 +1,59 @@
+"""How many passes over the pairs a backward pass makes: one for each axis."""
+
+from __future__ import annotations
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from jaxkeops.torch import Genred
+
+ALIASES = ["G = Pm(1)", "X = Vi(3)", "Y = Vj(3)", "B = Vj(2)"]
+
+
+class Sweeps(TorchDispatchMode):
+    """Counts the kernels, and keeps the shapes of their results."""
+
+    def __init__(self):
+        super().__init__()
+        self.shapes = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        results = function(*args, **(kwargs or {}))
+        if function is torch.ops.jaxkeops.reduce.default:
+            self.shapes.append([tuple(result.shape) for result in results])
+        return results
+
+
+def arrays(*moving):
+    sizes = {"G": (1,), "X": (50, 3), "Y": (60, 3), "B": (60, 2)}
+    generator = torch.Generator().manual_seed(0)
+    return [
+        torch.rand(size, generator=generator, requires_grad=name in moving)
+        for name, size in sizes.items()
+    ]
+
+
+def sweeps_of(reduction, formula, *moving):
+    given = arrays(*moving)
+    result = Genred(formula, ALIASES, reduction, axis=1)(*given).sum()
+    with Sweeps() as count:
+        torch.autograd.grad(result, [array for array in given if array.requires_grad])
+    return count.shapes
+
+
+def test_all_gradients_take_one_pass_for_each_axis():
+    formula = "Exp(-G * SqDist(X,Y)) * B"
+    # Rows of X and the parameter, then rows of Y with B.
+    assert sweeps_of("Sum", formula, *"GXYB") == [[(50, 3), (1,)], [(60, 5)]]
+    assert sweeps_of("Sum", formula, *"XB") == [[(50, 3)], [(60, 2)]]
+    assert sweeps_of("Sum", formula, *"YB") == [[(60, 5)]]
+
+
+def test_parameters_never_become_rows():
+    formula = "Exp(-G * SqDist(X,Y)) * B"
+    assert sweeps_of("Sum", formula, "G") == [[(1,)]]
+    assert sweeps_of("Sum", formula, *"GY") == [[(60, 3), (1,)]]
+
+
+def test_the_passes_of_a_logsumexp():
+    assert sweeps_of("LogSumExp", "-G * SqDist(X,Y)", *"GXY") == [[(50, 3), (1,)], [(60, 3)]]
