@@ -1,20 +1,15 @@
-"""Drawn formulas, sizes, batches and reductions, against the dense oracle in float64.
-
-JAXKEOPS_DRAWS sets the number of draws of each property (default 100).
-"""
+"""Drawn formulas, sizes, batches and reductions, against the dense oracle in float64."""
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from drawing import INPUTS, POOL, SMOOTH, arrays_of, drawn, nodes, ranges_of
+from hypothesis import given, strategies as st
 from oracle import evaluate
 
 from jaxkeops.compiler import kernel
 from jaxkeops.formula import (
-    OPS,
     REDUCTIONS,
     F,
     Formula,
@@ -26,82 +21,13 @@ from jaxkeops.formula import (
     variables,
 )
 from jaxkeops.frontend.shapes import fit
-from jaxkeops.ir import Input
-
-DRAWS = int(os.environ.get("JAXKEOPS_DRAWS", "100"))
-drawn = settings(
-    max_examples=DRAWS,
-    deadline=None,
-    derandomize="JAXKEOPS_DRAWS" not in os.environ,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-
-POOL = (
-    Var(1, 0, "p"),
-    Var(3, 1, "i"),
-    Var(3, 2, "j"),
-    Var(2, 3, "j"),
-    Var(1, 4, "i"),
-    Var(3, 5, "p"),
-)
-INPUTS = [Input(var.axis, var.dim) for var in POOL]
-# A rounding of their argument changes their value by a step, or their derivative is not that of
-# differences across the step.
-STEPS = {
-    "Abs", "ArgMax", "ArgMin", "Clamp", "ClampInt", "DiffClampInt", "Equal", "Floor", "IfElse",
-    "IfLess", "LessOrEqual", "LessThan", "Max", "Min", "Mod", "NotEqual", "OneHot", "ReLU",
-    "Round", "Sign", "Step", "BSpline", "SoftDTW_SqDist",
-}  # fmt: skip
-CHOICES = [(op, *sample) for op in OPS.values() if op.arity for sample in op.samples]
-SMOOTH = [choice for choice in CHOICES if choice[0].name not in STEPS]
 
 
-@st.composite
-def nodes(draw, dim: int | None = None, depth: int = 3, choices=CHOICES) -> Node:
-    """A formula; each argument of an op is brought into the op's domain by a sine."""
-    if depth == 0 or draw(st.integers(0, 4)) == 0:
-        return _leaf(draw(st.sampled_from(POOL)), dim)
-    op, dims, params = draw(st.sampled_from(choices))
-    low, high = op.domain
-    args = []
-    for size in dims:
-        arg = draw(nodes(size, depth - 1, choices))
-        args.append((low + high) / 2 + (high - low) / 2 * F.Sin(arg))
-    return _leaf(op(*args, *params), dim)
-
-
-def _leaf(node: Node, dim: int | None) -> Node:
-    """`node`, cut or repeated to `dim` coordinates."""
-    if dim is None or node.dim == dim:
-        return node
-    if node.dim == 1:
-        return F.SumT(node, dim)
-    return F.Extract(node, 0, dim) if node.dim > dim else F.ExtractT(node, 0, dim)
-
-
-sizes = st.one_of(st.sampled_from([0, 1, 2, 16, 17]), st.integers(3, 40))
-batches = st.lists(st.integers(1, 3), max_size=2).map(tuple)
-
-
-@st.composite
-def arrays_of(draw, dtype: str = "float64") -> list[np.ndarray]:
-    """One array for each of POOL, each with some of the batch axes cut to 1."""
-    M, N, batch = draw(sizes), draw(sizes), draw(batches)
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    result = []
-    for var in POOL:
-        own = tuple(extent if draw(st.booleans()) else 1 for extent in batch)
-        rows = {"i": (M,), "j": (N,), "p": ()}[var.axis]
-        result.append(rng.uniform(-1.5, 1.5, (*own, *rows, var.dim)).astype(dtype))
-    return result
-
-
-def run(formula: Formula, arrays) -> tuple[np.ndarray, ...]:
+def run(formula: Formula, arrays, ranges=None) -> tuple[np.ndarray, ...]:
     """The results of the compiled kernel; arrays have all batch axes."""
     compiled = kernel(formula, arrays[0].dtype.name)
     dtypes = tuple(np.dtype(output[1]) for output in compiled.outputs)
-    results = compiled.call_buffers(tuple(arrays), np.empty, dtypes)
+    results = compiled.call_buffers(tuple(arrays), np.empty, dtypes, None, ranges)
     assert results is not None
     return results
 
@@ -229,6 +155,59 @@ def gradient_of(formula, slot, arrays, primal, g):
             )
             result = result + found.sum(axes, keepdims=True)
     return result
+
+
+@drawn
+@given(
+    node=nodes(1),
+    weight=nodes(depth=2),
+    arrays=arrays_of(),
+    name=st.sampled_from(["LogSumExp", "SumSoftMaxWeight", "Max_SumShiftExpWeight"]),
+)
+def test_a_drawn_weighted_reduction_agrees_with_the_oracle(node, weight, arrays, name):
+    node, weight = 3 * F.Sin(node), 2 + F.Sin(weight)
+    (result, *_) = run(make_formula(name, node, INPUTS, weight), arrays)
+
+    def value(given):
+        f, g = (evaluate(each, dict(enumerate(given)), POOL) for each in (node, weight))
+        with np.errstate(all="ignore"):
+            return REDUCTIONS[name].value(f, g, 0)[0], np.abs(g).sum(-2)
+
+    expected, scale = value(arrays)
+    close(result, expected, value(moved(arrays, 2.0**-52))[0], scale.sum(-1)[..., None], 2.0**-52)
+
+
+@drawn
+@given(node=nodes(), arrays=arrays_of(), count=st.integers(1, 50))
+def test_drawn_lists_agree_with_the_oracle(node, arrays, count):
+    values, rows = run(make_formula("KMin_ArgKMin", node, INPUTS, count=count), arrays)
+    near = moved(arrays, 2.0**-52)
+    expected, nearby = (
+        REDUCTIONS["KMin"].value(evaluate(node, dict(enumerate(a)), POOL), None, count)[0]
+        for a in (arrays, near)
+    )
+    flat = (*expected.shape[: values.ndim - 1], -1) if values.size else values.shape
+    expected, nearby = expected.reshape(flat), nearby.reshape(flat)
+    np.testing.assert_array_equal(np.isinf(values), np.isinf(expected))
+    close(values, expected, nearby, np.abs(np.nan_to_num(expected, posinf=0)), 2.0**-52)
+    assert (rows[np.isposinf(values)] == 0).all()
+
+
+@drawn
+@given(data=st.data(), node=nodes(), arrays=arrays_of())
+def test_drawn_ranges_take_the_pairs_that_they_say(data, node, arrays):
+    M, N = arrays[1].shape[-2], arrays[2].shape[-2]
+    ranges, times = data.draw(ranges_of(M, N))
+    formula = make_formula("Sum", node, INPUTS)
+    (result,) = run(formula, arrays, ranges)
+
+    def value(given):
+        terms = evaluate(node, dict(enumerate(given)), POOL)
+        counted = np.where(times[..., None] > 0, terms * times[..., None], 0.0)
+        return counted.sum(-2), np.abs(counted).sum(-2)
+
+    expected, scale = value(arrays)
+    close(result, expected, value(moved(arrays, 2.0**-52))[0], scale, 2.0**-52)
 
 
 @drawn

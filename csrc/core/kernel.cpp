@@ -2,6 +2,7 @@
 #include "kernel.h"
 
 #include <cmath>
+#include <limits>
 
 namespace jaxkeops {
 
@@ -39,6 +40,20 @@ Status check_columns(const Kernel &kernel) {
     return Status::ok();
 }
 
+Status check_output(const Output &output) {
+    if (output.width < 0)
+        return wrong("an output has a negative width");
+    if (output.axis == Axis::j)
+        return wrong("an output has axis 'j': expected 'i', or 'p' for a sum over the kept rows");
+    if (output.axis == Axis::p && !is_float(output.dtype))
+        return wrong(std::string("an output of axis 'p' must be float32 or float64, not ") +
+                     name_of(output.dtype));
+    if (!holds(output.dtype, output.empty))
+        return wrong("the empty value " + std::to_string(output.empty) + " is not an " +
+                     name_of(output.dtype));
+    return Status::ok();
+}
+
 } // namespace
 
 int64_t size_of(Dtype dtype) {
@@ -63,6 +78,13 @@ char name_of(Axis axis) {
     return axis == Axis::i ? 'i' : axis == Axis::j ? 'j' : 'p';
 }
 
+int64_t partial_width(const Kernel &kernel) {
+    int64_t width = 0;
+    for (const Output &output : kernel.outputs)
+        width += output.axis == Axis::p ? output.width : 0;
+    return width;
+}
+
 Status check(const Kernel &kernel) {
     if (!kernel.rows)
         return wrong("the rows function is null");
@@ -77,12 +99,17 @@ Status check(const Kernel &kernel) {
     for (const Input &input : kernel.inputs)
         if (input.width < 0)
             return wrong("an input has a negative width");
+    if (kernel.workspace < 0)
+        return wrong("workspace must be a number of bytes, 0 or more");
+    int64_t partials = 0;
     for (const Output &output : kernel.outputs) {
-        if (output.width < 0)
-            return wrong("an output has a negative width");
-        if (!holds(output.dtype, output.empty))
-            return wrong("the empty value " + std::to_string(output.empty) + " is not an " +
-                         name_of(output.dtype));
+        if (Status status = check_output(output); !status.is_ok())
+            return status;
+        if (output.axis != Axis::p)
+            continue;
+        if (output.width > std::numeric_limits<int64_t>::max() - partials)
+            return wrong("the outputs of axis 'p' are too wide to be addressed");
+        partials += output.width;
     }
     return check_columns(kernel);
 }

@@ -17,21 +17,25 @@ struct Call {
     int64_t M;
     int64_t N;
     const void *const *inputs; // per input its first row: (M, D), (N, D) or (D,), C order
-    void *const *outputs;      // per output its first row: (M, E), C order
+    void *const *outputs;      // per output its first row: (M, E), C order; null if of axis p
     void *columns;             // scratch (N, column_width) in the inputs' dtype, or null
     const int64_t *ranges;     // [start, end) pairs of columns, none empty: what `rows` walks
     int64_t range_count;       // pairs, at least 1; a dense reduction has the one pair [0, N)
+    void *workspace;           // `Kernel::workspace` bytes of this call alone, or null if that is 0
+    double *partials;          // one number per column of all outputs of axis p; null without any
 };
 
 /// Fills rows [begin, end) of every output, from the columns of `ranges` alone: pair by pair, in
-/// order, as often as a column occurs.
+/// order, as often as a column occurs. Of outputs of axis p it writes the sum over these rows to
+/// `partials`, all of it, whatever was there.
 ///
 /// In a dense call, `begin` is a multiple of the kernel's `row_block`. With ranges of the user it
 /// is any row, and rows before `begin` or from `end` on may belong to another thread.
 using RowsFn = void (*)(const Call *, int64_t begin, int64_t end);
 
 /// Fills rows [begin, end) of the scratch. Inputs that are not `column_inputs`, and all outputs,
-/// are null, as is `ranges`: all N rows are filled. `begin` is a multiple of `kColumnBlock`.
+/// are null, as are `ranges`, `workspace` and `partials`: all N rows are filled. `begin` is a
+/// multiple of `kColumnBlock`.
 using ColumnsFn = void (*)(const Call *, int64_t begin, int64_t end);
 
 inline constexpr int64_t kColumnBlock = 64;
@@ -51,7 +55,8 @@ struct Input {
 struct Output {
     int64_t width; // E
     Dtype dtype;
-    double empty; // the value of a reduction over no rows
+    double empty;        // the value of a reduction over no rows
+    Axis axis = Axis::i; // p: summed over the kept rows as well, of shape (E,); a float dtype
 };
 
 /// Compiled code and what a caller must know to run it. Never changes once made.
@@ -65,12 +70,17 @@ struct Kernel {
     std::vector<int64_t> column_inputs; // the j and p inputs that `columns` reads
     int64_t row_block = 1;              // rows of a register tile: chunks are multiples of it
     double pair_cost = 0.2;             // ns per (i, j) pair on one core, roughly
+    int64_t workspace = 0;              // bytes that each running call of `rows` has to itself
     std::shared_ptr<const void> code;   // keeps the machine code mapped; may be null
 };
 
+/// Numbers in `Call::partials`: the widths of the outputs of axis p together.
+int64_t partial_width(const Kernel &kernel);
+
 using KernelPtr = std::shared_ptr<const Kernel>;
 
-/// Whether a description makes sense: widths, dtypes, indices, the `empty` value of integers.
+/// Whether a description makes sense: widths, dtypes, axes, indices, the `empty` value of
+/// integers.
 Status check(const Kernel &kernel);
 
 } // namespace jaxkeops

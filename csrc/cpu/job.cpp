@@ -12,7 +12,6 @@ namespace jaxkeops {
 
 namespace {
 
-constexpr std::align_val_t kScratchAlign{64};
 constexpr int kSpins = 1000; // some 40 us: a chunk in flight is usually done by then
 constexpr int kYields = 32;
 
@@ -45,11 +44,6 @@ void Phase::wait() {
     condition_.wait(lock, is_done);
 }
 
-Scratch::~Scratch() {
-    if (data_)
-        ::operator delete(data_, kScratchAlign);
-}
-
 Status Scratch::allocate(const Problem &problem) {
     const Kernel &kernel = problem.kernel();
     // Far from the limit double is exact enough, and the integers below cannot overflow.
@@ -60,10 +54,9 @@ Status Scratch::allocate(const Problem &problem) {
                                  std::to_string(kernel.column_width) +
                                  " numbers exceeds the address space");
     const int64_t bytes = problem.N() * kernel.column_width * size_of(kernel.dtype);
-    stride_ = (bytes + 63) / 64 * 64;
+    stride_ = AlignedMemory::round_up(bytes);
     const int64_t all = stride_ * problem.scratch_elements();
-    data_ = static_cast<char *>(::operator new(all, kScratchAlign, std::nothrow));
-    if (!data_)
+    if (!memory_.allocate(all))
         return Status::no_memory("no memory for " + std::to_string(all) + " bytes of scratch (" +
                                  std::to_string(problem.N()) + " columns of " +
                                  std::to_string(kernel.column_width) + " numbers, " +
@@ -71,40 +64,42 @@ Status Scratch::allocate(const Problem &problem) {
     return Status::ok();
 }
 
-Job::Job(const Problem &problem, const Scratch &scratch, const Cut &columns, const Cut &rows,
-         const std::vector<Run> *runs)
-    : problem_(&problem), scratch_(&scratch), runs_(runs), column_cut_(columns), row_cut_(rows),
-      inputs_(problem.kernel().inputs.size()), outputs_(problem.kernel().outputs.size()),
+Job::Job(const Problem &problem, const Scratch &scratch, const Partials &partials,
+         const Cut &columns, const Cut &rows, const std::vector<Run> *runs)
+    : problem_(&problem), scratch_(&scratch), partials_(&partials), runs_(runs),
+      column_cut_(columns), row_cut_(rows), needs_(problem.kernel()),
       columns_(columns.items, columns.group), rows_(rows.items, rows.group) {}
 
-void Job::run(Addresses &addresses) {
-    work(addresses);
+void Job::run(ThreadMemory &memory) {
+    work(memory);
     rows_.wait();
+    partials_->write_totals(*problem_);
 }
 
 void Job::help() noexcept {
     if (rows_.is_claimed())
         return;
     try {
-        Addresses addresses(inputs_, outputs_);
-        work(addresses);
+        ThreadMemory memory(needs_);
+        if (memory.allocate())
+            work(memory);
     } catch (const std::bad_alloc &) {
         // Nothing was claimed yet: the caller does this helper's share.
     }
 }
 
-void Job::work(Addresses &addresses) {
+void Job::work(ThreadMemory &memory) {
     int64_t begin = 0, end = 0;
     while (columns_.claim(begin, end)) {
         for (int64_t item = begin; item < end; ++item)
-            fill_columns(item, addresses);
+            fill_columns(item, memory.addresses);
         columns_.finish(end - begin);
     }
     if (columns_.items())
         columns_.wait();
     while (rows_.claim(begin, end)) {
         for (int64_t item = begin; item < end; ++item)
-            fill_rows(item, addresses);
+            fill_rows(item, memory);
         rows_.finish(end - begin);
     }
 }
@@ -119,34 +114,50 @@ void Job::fill_columns(int64_t item, Addresses &addresses) const {
                     addresses.outputs.data(),
                     scratch_->at(scratch),
                     nullptr,
-                    0};
+                    0,
+                    nullptr,
+                    nullptr};
     problem_->kernel().columns(&call, begin,
                                begin + std::min(column_cut_.chunk, problem_->N() - begin));
 }
 
-void Job::fill_rows(int64_t item, Addresses &addresses) const {
+void Job::fill_rows(int64_t item, ThreadMemory &memory) const {
+    Addresses &addresses = memory.addresses;
     const int64_t element = item / row_cut_.chunks;
     const int64_t scratch = problem_->locate(element, addresses);
     const int64_t all[] = {0, problem_->N()};
+    double *const kept = partials_->at(item);
+    double *const partials = kept ? kept : memory.item_partials();
     Call call{problem_->M(),
               problem_->N(),
               addresses.inputs.data(),
               addresses.outputs.data(),
               scratch_->at(scratch),
               all,
-              1};
-    if (runs_)
-        return fill_run(item % row_cut_.chunks, call, addresses);
-    const int64_t begin = item % row_cut_.chunks * row_cut_.chunk;
-    problem_->kernel().rows(&call, begin, begin + std::min(row_cut_.chunk, problem_->M() - begin));
+              1,
+              memory.workspace(),
+              partials};
+    if (runs_) {
+        fill_run(item % row_cut_.chunks, call, memory);
+    } else {
+        const int64_t begin = item % row_cut_.chunks * row_cut_.chunk;
+        problem_->kernel().rows(&call, begin,
+                                begin + std::min(row_cut_.chunk, problem_->M() - begin));
+    }
+    if (partials && !kept)
+        problem_->write_totals(element, partials);
 }
 
-void Job::fill_run(int64_t item, Call &call, const Addresses &addresses) const {
+void Job::fill_run(int64_t item, Call &call, const ThreadMemory &memory) const {
     const Ranges &ranges = *problem_->ranges();
     const auto starts_after = [](int64_t wanted, const Run &run) {
         return wanted < run.first_item;
     };
     const Run &run = *(std::upper_bound(runs_->begin(), runs_->end(), item, starts_after) - 1);
+    double *const partials = call.partials;
+    ColumnSums sums = memory.sums();
+    sums.clear();
+    call.partials = memory.call_partials();
     for (int64_t b = run.block; b < run.block + run.blocks; ++b) {
         const Ranges::Block &block = ranges.blocks()[static_cast<size_t>(b)];
         int64_t begin = block.begin, end = block.end;
@@ -155,13 +166,15 @@ void Job::fill_run(int64_t item, Call &call, const Addresses &addresses) const {
             end = begin + std::min(run.chunk, end - begin);
         }
         if (block.count == 0) {
-            problem_->fill_rows(addresses, begin, end);
+            problem_->fill_rows(memory.addresses, begin, end);
             continue;
         }
         call.ranges = ranges.pairs(block);
         call.range_count = block.count;
         problem_->kernel().rows(&call, begin, end);
+        sums.add(call.partials);
     }
+    sums.write(partials);
 }
 
 } // namespace jaxkeops

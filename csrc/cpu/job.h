@@ -1,7 +1,11 @@
 // csrc/cpu/job.h -- a problem cut into chunks that any thread may claim, at any time, or never
 #pragma once
 
+#include "../core/aligned_memory.h"
+#include "cut.h"
+#include "partials.h"
 #include "problem.h"
+#include "thread_memory.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -40,42 +44,17 @@ class Phase {
     std::condition_variable condition_;
 };
 
-/// How a problem is cut: chunks of one batch element, and how many of them a thread takes at once.
-struct Cut {
-    int64_t chunk = 0;  // rows of a chunk
-    int64_t chunks = 0; // per element
-    int64_t items = 0;  // chunks of all elements
-    int64_t group = 1;  // chunks per claim
-};
-
-/// How the blocks of ranges are cut: a run is several blocks whole, or one block in chunks.
-struct Run {
-    int64_t first_item; // of one batch element; several blocks are one item
-    int64_t block;      // the first of `blocks` in Ranges::blocks()
-    int64_t blocks;
-    int64_t chunk; // rows of an item, if there is one block
-};
-
-/// The runs of one batch element, and in `cut` their items: `chunk` is not used.
-struct RangeCut {
-    Cut cut;
-    std::vector<Run> runs;
-};
-
 /// The scratch of all columns, aligned for vectors.
 class Scratch {
   public:
-    Scratch() = default;
-    Scratch(const Scratch &) = delete;
-    Scratch &operator=(const Scratch &) = delete;
-    ~Scratch();
-
     /// Room for every scratch of `problem`; needs N > 0.
     Status allocate(const Problem &problem);
-    void *at(int64_t scratch) const { return data_ ? data_ + scratch * stride_ : nullptr; }
+    void *at(int64_t scratch) const {
+        return memory_.data() ? memory_.data() + scratch * stride_ : nullptr;
+    }
 
   private:
-    char *data_ = nullptr;
+    AlignedMemory memory_;
     int64_t stride_ = 0; // bytes
 };
 
@@ -88,11 +67,11 @@ class Job {
   public:
     /// `columns.items` is 0 if the kernel has no columns function. `runs` are the runs of `rows`
     /// if the problem has ranges, else null.
-    Job(const Problem &problem, const Scratch &scratch, const Cut &columns, const Cut &rows,
-        const std::vector<Run> *runs);
+    Job(const Problem &problem, const Scratch &scratch, const Partials &partials,
+        const Cut &columns, const Cut &rows, const std::vector<Run> *runs);
 
-    /// The caller's share: returns when the problem is solved.
-    void run(Addresses &addresses);
+    /// The caller's share: returns when the problem is solved. `memory` has been allocated.
+    void run(ThreadMemory &memory);
 
     /// A helper's share, on any thread; never throws.
     void help() noexcept;
@@ -100,18 +79,18 @@ class Job {
     int64_t claims() const { return columns_.claims() + rows_.claims(); }
 
   private:
-    void work(Addresses &addresses);
+    void work(ThreadMemory &memory);
     void fill_columns(int64_t item, Addresses &addresses) const;
-    void fill_rows(int64_t item, Addresses &addresses) const;
-    void fill_run(int64_t item, Call &call, const Addresses &addresses) const;
+    void fill_rows(int64_t item, ThreadMemory &memory) const;
+    void fill_run(int64_t item, Call &call, const ThreadMemory &memory) const;
 
     const Problem *problem_;       // the caller's: to be touched only after a claim
     const Scratch *scratch_;       // likewise
+    const Partials *partials_;     // likewise
     const std::vector<Run> *runs_; // likewise
     const Cut column_cut_;
     const Cut row_cut_;
-    const size_t inputs_;
-    const size_t outputs_;
+    const ThreadNeeds needs_;
     Phase columns_;
     Phase rows_;
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <string>
 
 namespace jaxkeops {
 
@@ -15,6 +16,15 @@ constexpr double kSerialNs = 20e3; // waking a thread takes 5 to 50 us
 constexpr double kClaimNs = 4e3;   // least work of a claim: 100 times the cost of claiming
 constexpr double kChunkNs = 1e6;   // most work of a chunk, so that a late thread delays little
 constexpr double kClaimsPerThread = 8;
+
+// Sums over the kept rows: so many shares keep 64 threads even; 64 MB for their partial sums, so
+// that a wide sum has fewer; and work in a share, for a number of its partial sum, that makes
+// little of adding that up, which one thread does.
+constexpr double kMostShares = 1024;
+constexpr double kLeastShares = 16;
+constexpr double kPartialBytes = 64e6;
+constexpr double kPartialNs = 32;
+
 constexpr double kCallNs = 20;  // to find a block and to call the kernel for it
 constexpr double kColumnNs = 1; // per number of the scratch: it is read, combined and written
 
@@ -26,19 +36,13 @@ double column_ns(const Problem &problem) {
     return std::max(1.0, static_cast<double>(problem.kernel().column_width) * kColumnNs);
 }
 
-bool writes_nothing(const Problem &problem) {
-    const std::vector<Output> &outputs = problem.kernel().outputs;
-    return problem.batch_elements() == 0 || problem.M() == 0 ||
-           std::all_of(outputs.begin(), outputs.end(),
-                       [](const Output &o) { return o.width == 0; });
-}
-
 int64_t divide_up(int64_t a, int64_t b) {
     return a / b + (a % b != 0);
 }
 
 bool reduces_nothing(const Problem &problem) {
-    return problem.N() == 0 || (problem.ranges() && problem.ranges()->is_empty());
+    return problem.M() == 0 || problem.N() == 0 ||
+           (problem.ranges() && problem.ranges()->is_empty());
 }
 
 /// Rows that go through the columns together: without columns, rows are only filled.
@@ -67,16 +71,31 @@ double rows_ns(const Problem &problem) {
     return ns;
 }
 
-/// The work that a thread should take at once, out of `all`.
+/// All columns of all scratches.
+double columns_ns(const Problem &problem) {
+    return static_cast<double>(problem.scratch_elements()) * static_cast<double>(problem.N()) *
+           column_ns(problem);
+}
+
+/// The work that a thread should take at once, out of `all`, in columns or in rows.
 double target_ns(double all, int64_t threads) {
     const double least = threads > 1 ? kClaimNs : kChunkNs;
     return std::clamp(all / (kClaimsPerThread * static_cast<double>(threads)), least, kChunkNs);
 }
 
-/// Cuts `elements` times `rows` into chunks of about `ns` / 8 per thread, multiples of `block`.
-Cut cut(int64_t elements, int64_t rows, int64_t block, double ns_per_row, int64_t threads) {
-    const double all = static_cast<double>(elements) * static_cast<double>(rows) * ns_per_row;
-    const double target = target_ns(all, threads);
+/// The same in rows: where these are summed, it must not depend on `threads`, for the sum depends
+/// on how the rows are cut.
+double row_target_ns(const Problem &problem, double all, int64_t threads) {
+    const double width = static_cast<double>(partial_width(problem.kernel()));
+    if (width == 0)
+        return target_ns(all, threads);
+    const double shares =
+        std::clamp(kPartialBytes / (width * sizeof(double)), kLeastShares, kMostShares);
+    return std::max({all / shares, kClaimNs, width * kPartialNs});
+}
+
+/// Cuts `elements` times `rows` into chunks of about `target` ns, multiples of `block`.
+Cut cut(int64_t elements, int64_t rows, int64_t block, double ns_per_row, double target) {
     Cut cut;
     const double blocks = std::clamp(target / (ns_per_row * static_cast<double>(block)), 1.0, 1e9);
     const int64_t most = divide_up(rows, block);
@@ -92,19 +111,23 @@ Cut cut(int64_t elements, int64_t rows, int64_t block, double ns_per_row, int64_
 } // namespace
 
 Cut cut_rows(const Problem &problem, int64_t threads) {
+    const double elements = static_cast<double>(problem.batch_elements());
+    const double target = row_target_ns(problem, elements * rows_ns(problem), threads);
     return cut(problem.batch_elements(), problem.M(), problem.kernel().row_block, row_ns(problem),
-               threads);
+               target);
 }
 
 Cut cut_columns(const Problem &problem, int64_t threads) {
     if (!problem.kernel().columns)
         return {};
-    return cut(problem.scratch_elements(), problem.N(), kColumnBlock, column_ns(problem), threads);
+    return cut(problem.scratch_elements(), problem.N(), kColumnBlock, column_ns(problem),
+               target_ns(columns_ns(problem), threads));
 }
 
 RangeCut cut_ranges(const Problem &problem, int64_t threads) {
     const double elements = static_cast<double>(problem.batch_elements());
-    const double element_ns = rows_ns(problem), target = target_ns(elements * element_ns, threads);
+    const double element_ns = rows_ns(problem);
+    const double target = row_target_ns(problem, elements * element_ns, threads);
     const std::vector<Ranges::Block> &blocks = problem.ranges()->blocks();
     RangeCut made;
     int64_t items = 0;
@@ -136,7 +159,7 @@ RangeCut cut_ranges(const Problem &problem, int64_t threads) {
 
 Status launch(const Problem &problem, Workers &workers) noexcept try {
     const Kernel &kernel = problem.kernel();
-    if (writes_nothing(problem))
+    if (problem.writes_nothing())
         return Status::ok();
     if (reduces_nothing(problem)) {
         problem.fill_outputs();
@@ -146,12 +169,15 @@ Status launch(const Problem &problem, Workers &workers) noexcept try {
     if (kernel.columns)
         if (Status status = scratch.allocate(problem); !status.is_ok())
             return status;
-    Addresses addresses(kernel.inputs.size(), kernel.outputs.size());
+    ThreadMemory memory{ThreadNeeds(kernel)};
+    if (!memory.allocate())
+        return Status::no_memory("no memory for " + std::to_string(kernel.workspace) +
+                                 " bytes of workspace and " +
+                                 std::to_string(partial_width(kernel)) + " partial sums");
     const double elements = static_cast<double>(problem.batch_elements());
     double ns = elements * rows_ns(problem);
     if (kernel.columns)
-        ns += static_cast<double>(problem.scratch_elements()) * static_cast<double>(problem.N()) *
-              column_ns(problem);
+        ns += columns_ns(problem);
     const int64_t threads = ns < kSerialNs ? 1 : std::max<int64_t>(1, workers.threads());
     RangeCut ranged;
     if (problem.ranges())
@@ -159,17 +185,20 @@ Status launch(const Problem &problem, Workers &workers) noexcept try {
     const std::vector<Run> *const runs = problem.ranges() ? &ranged.runs : nullptr;
     const Cut rows = runs ? ranged.cut : cut_rows(problem, threads);
     const Cut columns = cut_columns(problem, threads);
+    Partials partials;
+    if (Status status = partials.allocate(problem, rows); !status.is_ok())
+        return status;
     if (threads == 1) {
-        Job(problem, scratch, columns, rows, runs).run(addresses);
+        Job(problem, scratch, partials, columns, rows, runs).run(memory);
         return Status::ok();
     }
-    const auto job = std::make_shared<Job>(problem, scratch, columns, rows, runs);
+    const auto job = std::make_shared<Job>(problem, scratch, partials, columns, rows, runs);
     try {
         workers.schedule(job, std::min(threads, job->claims()) - 1);
     } catch (const std::exception &) {
         // Fewer helpers, or none: the caller does their share.
     }
-    job->run(addresses);
+    job->run(memory);
     workers.withdraw(*job);
     return Status::ok();
 } catch (const std::exception &error) {

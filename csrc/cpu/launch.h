@@ -29,10 +29,12 @@ class Workers {
 ///
 /// Work is claimed chunk by chunk by the caller and by helpers of `workers`. Below about 20 us
 /// of work (100k pairs at 0.2 ns) no helper is asked: waking one costs as much. Fails only
-/// if there is no memory for the scratch, and then nothing was written. Never throws.
+/// if there is no memory for the scratch, the workspace or the partial sums, and then nothing was
+/// written. Outputs of axis p have the same bits for any number of threads. Never throws.
 Status launch(const Problem &problem, Workers &workers) noexcept;
 
-/// How `launch` cuts the rows, and the columns, for so many threads.
+/// How `launch` cuts the rows, and the columns, for so many threads. Rows are cut alike for any
+/// number if the kernel has outputs of axis p.
 Cut cut_rows(const Problem &problem, int64_t threads);
 Cut cut_columns(const Problem &problem, int64_t threads);
 

@@ -46,6 +46,12 @@ void fill_as(void *start, int64_t count, double value) {
     std::fill(first, first + count, static_cast<T>(value));
 }
 
+template <class T>
+void write_as(void *start, int64_t count, const double *numbers) {
+    std::transform(numbers, numbers + count, static_cast<T *>(start),
+                   [](double number) { return static_cast<T>(number); });
+}
+
 /// Writes the value of an empty reduction to `count` numbers of an output.
 void fill(const Output &output, void *start, int64_t count) {
     switch (output.dtype) {
@@ -175,20 +181,37 @@ void Problem::share_scratch() {
     }
 }
 
+size_t Problem::output_rank(size_t k) const {
+    return batch_.size() + (kernel_->outputs[k].axis == Axis::i ? 2 : 1);
+}
+
+int64_t Problem::output_extent(size_t k, size_t d) const {
+    if (d < batch_.size())
+        return batch_[d];
+    return d + 1 == output_rank(k) ? kernel_->outputs[k].width : M_;
+}
+
+bool Problem::writes_nothing() const {
+    for (size_t k = 0; k < outputs_.size(); ++k)
+        if (bytes_of_output(k) > 0)
+            return false;
+    return true;
+}
+
 Status Problem::check_output(size_t k, const Buffer &output) const {
-    const int64_t batch_rank = static_cast<int64_t>(batch_.size());
     const Output &wanted = kernel_->outputs[k];
     const std::string name = "output " + std::to_string(k);
-    bool fits = output.rank == batch_rank + 2 && output.shape[batch_rank] == M_ &&
-                output.shape[batch_rank + 1] == wanted.width;
-    for (int64_t axis = 0; fits && axis < batch_rank; ++axis)
-        fits = output.shape[axis] == batch_[axis];
+    const size_t rank = output_rank(k);
+    bool fits = output.rank == static_cast<int64_t>(rank);
+    for (size_t d = 0; fits && d < rank; ++d)
+        fits = output.shape[d] == output_extent(k, d);
     if (!fits) {
-        std::string shape = "(";
-        for (int64_t extent : batch_)
-            shape += std::to_string(extent) + ", ";
-        shape += std::to_string(M_) + ", " + std::to_string(wanted.width) + ")";
-        return Status::misfit(name + ": expected shape " + shape + ", got " + show_shape(output));
+        SmallArray<int64_t, 8> shape(rank);
+        for (size_t d = 0; d < rank; ++d)
+            shape[d] = output_extent(k, d);
+        const Buffer expected{nullptr, shape.data(), static_cast<int64_t>(rank), wanted.dtype};
+        return Status::misfit(name + ": expected shape " + show_shape(expected) + ", got " +
+                              show_shape(output));
     }
     if (output.dtype != wanted.dtype)
         return Status::misfit(name + ": expected dtype " + name_of(wanted.dtype) + ", got " +
@@ -215,8 +238,9 @@ Status Problem::bind_outputs(const Buffer *outputs, size_t count) {
     for (size_t k = 0; k < count; ++k) {
         const Output &wanted = kernel_->outputs[k];
         int64_t &bytes = output_bytes_[k], all = 0;
-        if (!multiply(size_of(wanted.dtype), wanted.width, bytes) || !multiply(bytes, M_, bytes) ||
-            !multiply(bytes, batch_elements_, all))
+        const int64_t rows = wanted.axis == Axis::i ? M_ : 1;
+        if (!multiply(size_of(wanted.dtype), wanted.width, bytes) ||
+            !multiply(bytes, rows, bytes) || !multiply(bytes, batch_elements_, all))
             return Status::misfit("output " + std::to_string(k) + " is too large to be addressed");
         outputs_[k] = static_cast<char *>(outputs[k].data);
         if (Status status = check_output(k, outputs[k]); !status.is_ok())
@@ -236,7 +260,9 @@ Status Problem::bind_ranges(const Buffer *arrays) {
 int64_t Problem::locate(int64_t element, Addresses &addresses) const {
     const size_t count = inputs_.size(), batch_rank = batch_.size();
     for (size_t k = 0; k < outputs_.size(); ++k)
-        addresses.outputs[k] = outputs_[k] + element * output_bytes_[k];
+        addresses.outputs[k] = kernel_->outputs[k].axis == Axis::i
+                                   ? outputs_[k] + element * output_bytes_[k]
+                                   : nullptr;
     std::copy(inputs_.begin(), inputs_.end(), addresses.inputs.begin());
     int64_t scratch = 0;
     for (size_t axis = batch_rank; axis-- > 0;) {
@@ -277,9 +303,23 @@ void Problem::fill_outputs() const {
 void Problem::fill_rows(const Addresses &addresses, int64_t begin, int64_t end) const {
     for (size_t k = 0; k < outputs_.size(); ++k) {
         const Output &output = kernel_->outputs[k];
+        if (output.axis != Axis::i)
+            continue;
         char *const start = static_cast<char *>(addresses.outputs[k]);
         fill(output, start + begin * output.width * size_of(output.dtype),
              (end - begin) * output.width);
+    }
+}
+
+void Problem::write_totals(int64_t element, const double *totals) const {
+    for (size_t k = 0; k < outputs_.size(); ++k) {
+        const Output &output = kernel_->outputs[k];
+        if (output.axis != Axis::p)
+            continue;
+        char *const start = outputs_[k] + element * output_bytes_[k];
+        output.dtype == Dtype::float32 ? write_as<float>(start, output.width, totals)
+                                       : write_as<double>(start, output.width, totals);
+        totals += output.width;
     }
 }
 

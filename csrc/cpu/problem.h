@@ -24,9 +24,10 @@ struct Addresses {
 /// A kernel and the arrays of one call, checked against each other.
 ///
 /// Shapes, with any number of batch axes *B: i (*B, M, D), j (*B, N, D), p (*B, D), outputs
-/// (*B, M, E). A batch extent is 1 or the common one; 1 is read again and again, never copied.
-/// M is 1 without an i input, N is 1 without a j input. Refuses, before anything runs, what would
-/// read or write outside an array. The kernel and the arrays must outlive the problem.
+/// (*B, M, E), or (*B, E) if of axis p. A batch extent is 1 or the common one; 1 is read again and
+/// again, never copied. M is 1 without an i input, N is 1 without a j input. Refuses, before
+/// anything runs, what would read or write outside an array. The kernel and the arrays must outlive
+/// the problem.
 class Problem {
   public:
     explicit Problem(const Kernel &kernel);
@@ -35,7 +36,7 @@ class Problem {
     /// Finds B, M, N. Throws std::bad_alloc, as does `bind_outputs`.
     Status bind_inputs(const Buffer *inputs, size_t count);
 
-    /// Checks the outputs against (*B, M, E); no output may share memory with an input.
+    /// Checks the outputs against their shapes; no output may share memory with an input.
     Status bind_outputs(const Buffer *outputs, size_t count);
 
     /// Reduces each row over some columns only, the same in every batch element: three arrays, see
@@ -51,13 +52,21 @@ class Problem {
     size_t batch_rank() const { return batch_.size(); }
     int64_t batch_extent(size_t axis) const { return batch_[axis]; }
 
+    /// The shape of output `k`.
+    size_t output_rank(size_t k) const;
+    int64_t output_extent(size_t k, size_t d) const;
+
+    /// Whether no output has a number.
+    bool writes_nothing() const;
+
     /// Null: every row is reduced over all columns.
     const Ranges *ranges() const { return ranges_.get(); }
 
     /// Scratches that differ: batch axes on which no column input varies share one.
     int64_t scratch_elements() const { return scratch_elements_; }
 
-    /// Addresses of batch element `element`; returns the index of its scratch.
+    /// Addresses of batch element `element`, null for outputs of axis p; returns the index of its
+    /// scratch.
     int64_t locate(int64_t element, Addresses &addresses) const;
 
     /// Addresses of the column inputs of scratch `scratch`; all others are null.
@@ -66,8 +75,12 @@ class Problem {
     /// Writes the value of an empty reduction everywhere.
     void fill_outputs() const;
 
-    /// The same in rows [begin, end) of the batch element whose addresses these are.
+    /// The same in rows [begin, end) of the batch element whose addresses these are. Outputs of
+    /// axis p have no rows.
     void fill_rows(const Addresses &addresses, int64_t begin, int64_t end) const;
+
+    /// Writes batch element `element` of all outputs of axis p: `partial_width` numbers.
+    void write_totals(int64_t element, const double *totals) const;
 
   private:
     Status find_extents(const Buffer *inputs);

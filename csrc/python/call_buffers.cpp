@@ -107,8 +107,8 @@ void read_ranges(Problem &problem, nb::object ranges) {
 }
 
 nb::object make_output(const Problem &problem, size_t k, nb::handle empty, nb::handle dtype) {
-    const size_t batch_rank = problem.batch_rank();
-    nb::object shape = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(batch_rank + 2)));
+    const size_t rank = problem.output_rank(k);
+    nb::object shape = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(rank)));
     const auto set = [&](size_t d, int64_t extent) {
         PyObject *const number = PyLong_FromLongLong(extent);
         if (!number)
@@ -117,10 +117,8 @@ nb::object make_output(const Problem &problem, size_t k, nb::handle empty, nb::h
     };
     if (!shape.is_valid())
         throw nb::python_error();
-    for (size_t d = 0; d < batch_rank; ++d)
-        set(d, problem.batch_extent(d));
-    set(batch_rank, problem.M());
-    set(batch_rank + 1, problem.kernel().outputs[k].width);
+    for (size_t d = 0; d < rank; ++d)
+        set(d, problem.output_extent(k, d));
     return empty(shape, dtype);
 }
 

@@ -9,12 +9,14 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
 #include <cstdint>
 #include <string>
 #include <tuple>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace nb = nanobind;
@@ -25,7 +27,9 @@ namespace jaxkeops {
 namespace {
 
 using InputRow = std::pair<std::string, int64_t>;
-using OutputRow = std::tuple<int64_t, std::string, double>;
+using OutputOfRows = std::tuple<int64_t, std::string, double>; // of axis i
+using OutputOfAxis = std::tuple<int64_t, std::string, double, std::string>;
+using OutputRow = std::variant<OutputOfRows, OutputOfAxis>;
 
 Axis read_axis(const std::string &name) {
     if (name == "i")
@@ -45,6 +49,15 @@ Dtype read_dtype(const std::string &name) {
         ("dtype: expected float32, float64, int32 or int64, got '" + name + "'").c_str());
 }
 
+Output read_output(const OutputRow &row) {
+    if (const auto *of_rows = std::get_if<OutputOfRows>(&row)) {
+        const auto &[width, dtype, empty] = *of_rows;
+        return {width, read_dtype(dtype), empty};
+    }
+    const auto &[width, dtype, empty, axis] = std::get<OutputOfAxis>(row);
+    return {width, read_dtype(dtype), empty, read_axis(axis)};
+}
+
 /// Keeps a Python object alive from C++, to be let go on any thread.
 std::shared_ptr<const void> hold(nb::object object) {
     if (object.is_none())
@@ -59,12 +72,12 @@ std::shared_ptr<const void> hold(nb::object object) {
 void make(KernelObject *self, const std::vector<InputRow> &inputs,
           const std::vector<OutputRow> &outputs, const std::string &dtype, uintptr_t rows,
           uintptr_t columns, int64_t column_width, std::vector<int64_t> column_inputs,
-          int64_t row_block, double pair_cost, nb::object code) {
+          int64_t row_block, double pair_cost, int64_t workspace, nb::object code) {
     auto kernel = std::make_shared<Kernel>();
     for (const auto &[axis, width] : inputs)
         kernel->inputs.push_back({read_axis(axis), width});
-    for (const auto &[width, name, empty] : outputs)
-        kernel->outputs.push_back({width, read_dtype(name), empty});
+    for (const OutputRow &row : outputs)
+        kernel->outputs.push_back(read_output(row));
     kernel->dtype = read_dtype(dtype);
     kernel->rows = reinterpret_cast<RowsFn>(rows);
     kernel->columns = reinterpret_cast<ColumnsFn>(columns);
@@ -72,6 +85,7 @@ void make(KernelObject *self, const std::vector<InputRow> &inputs,
     kernel->column_inputs = std::move(column_inputs);
     kernel->row_block = row_block;
     kernel->pair_cost = pair_cost;
+    kernel->workspace = workspace;
     if (Status status = check(*kernel); !status.is_ok())
         throw nb::value_error(status.message().c_str());
     kernel->code = hold(std::move(code));
@@ -88,7 +102,8 @@ nb::tuple inputs_of(const KernelObject &self) {
 nb::tuple outputs_of(const KernelObject &self) {
     nb::list rows;
     for (const Output &output : self.kernel->outputs)
-        rows.append(nb::make_tuple(output.width, name_of(output.dtype), output.empty));
+        rows.append(nb::make_tuple(output.width, name_of(output.dtype), output.empty,
+                                   std::string(1, name_of(output.axis))));
     return nb::tuple(rows);
 }
 
@@ -137,17 +152,20 @@ void bind_kernel(nb::module_ &module) {
         "Compiled code and what a caller must know to run it. Never changes once made.\n\n"
         "`rows` and `columns` are addresses of C functions (csrc/core/kernel.h); `code` is any\n"
         "object that keeps them mapped, held as long as the kernel lives. `pair_cost` is in ns.\n"
+        "Each running call of `rows` has `workspace` bytes to itself.\n\n"
+        "Outputs are (width E, dtype, value over no rows), and an axis: \"i\", the default, has\n"
+        "shape (*B, M, E); \"p\" is summed over the kept rows, has shape (*B, E) and a float\n"
+        "dtype, and the same bits for any number of threads.\n\n"
         "Raises ValueError if the description makes no sense.")
-        .def(
-            "__init__", &make, nb::kw_only(), "inputs"_a, "outputs"_a, "dtype"_a, "rows"_a,
-            "columns"_a = 0, "column_width"_a = 0, "column_inputs"_a = std::vector<int64_t>(),
-            "row_block"_a = 1, "pair_cost"_a = 0.2, "code"_a = nb::none(),
-            nb::sig(
-                "def __init__(self, *, inputs: collections.abc.Sequence[tuple[str, int]], "
-                "outputs: collections.abc.Sequence[tuple[int, str, float]], dtype: str, rows: int, "
-                "columns: int = 0, column_width: int = 0, "
-                "column_inputs: collections.abc.Sequence[int] = (), row_block: int = 1, "
-                "pair_cost: float = 0.2, code: object = None) -> None"))
+        .def("__init__", &make, nb::kw_only(), "inputs"_a, "outputs"_a, "dtype"_a, "rows"_a,
+             "columns"_a = 0, "column_width"_a = 0, "column_inputs"_a = std::vector<int64_t>(),
+             "row_block"_a = 1, "pair_cost"_a = 0.2, "workspace"_a = 0, "code"_a = nb::none(),
+             nb::sig("def __init__(self, *, inputs: collections.abc.Sequence[tuple[str, int]], "
+                     "outputs: collections.abc.Sequence[tuple[int, str, float] | "
+                     "tuple[int, str, float, str]], dtype: str, rows: int, "
+                     "columns: int = 0, column_width: int = 0, "
+                     "column_inputs: collections.abc.Sequence[int] = (), row_block: int = 1, "
+                     "pair_cost: float = 0.2, workspace: int = 0, code: object = None) -> None"))
         .def("call_buffers", &call_buffers, "args"_a, "empty"_a, "dtypes"_a, "out"_a = nb::none(),
              "ranges"_a = nb::none(),
              nb::sig("def call_buffers(self, args: tuple[typing.Any, ...], "
@@ -182,8 +200,8 @@ void bind_kernel(nb::module_ &module) {
                      nb::sig("def inputs(self) -> tuple[tuple[str, int], ...]"),
                      "(axis, width) of each input.")
         .def_prop_ro("outputs", &outputs_of,
-                     nb::sig("def outputs(self) -> tuple[tuple[int, str, float], ...]"),
-                     "(width, dtype, value over no rows) of each output.")
+                     nb::sig("def outputs(self) -> tuple[tuple[int, str, float, str], ...]"),
+                     "(width, dtype, value over no rows, axis) of each output.")
         .def_prop_ro(
             "dtype", [](const KernelObject &self) { return name_of(self.kernel->dtype); },
             nb::sig("def dtype(self) -> str"), "The dtype of every input.");

@@ -1,5 +1,8 @@
 """Memory that each running call of a kernel has to itself."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -38,12 +41,12 @@ done:
 
 
 @pytest.fixture
-def addresses(compile_text):
-    """Runs a kernel with so many bytes of workspace; gives its address in every row."""
+def new_kernel(compile_text):
+    """Makes a kernel with so many bytes of workspace."""
 
-    def run(workspace, M=10_000):
+    def make(workspace):
         engine = compile_text(TEXT.format(last=max(0, workspace - 1)))
-        kernel = native.Kernel(
+        return native.Kernel(
             inputs=[("i", 0)],
             outputs=[(1, "int64", 0)],
             dtype="float32",
@@ -52,17 +55,21 @@ def addresses(compile_text):
             workspace=workspace,
             code=engine,
         )
-        return kernel.call_buffers((np.empty((M, 0), "f4"),), np.empty, (np.dtype("int64"),))[0]
 
-    return run
+    return make
+
+
+def addresses(kernel, M=10_000):
+    """Where the workspace was in each row."""
+    return kernel.call_buffers((np.empty((M, 0), "f4"),), np.empty, (np.dtype("int64"),))[0]
 
 
 @pytest.mark.parametrize("workspace", [1, 64, 1000, 1_000_000])
 @pytest.mark.parametrize("threads", [1, 4])
-def test_it_is_aligned_and_one_per_thread(addresses, workspace, threads):
+def test_it_is_aligned_and_one_per_thread(new_kernel, workspace, threads):
     before = native.num_threads()
     native.set_num_threads(threads)
-    found = np.unique(addresses(workspace))
+    found = np.unique(addresses(new_kernel(workspace)))
     native.set_num_threads(before)
     assert (found != 0).all()
     assert (found % 64 == 0).all()
@@ -70,25 +77,28 @@ def test_it_is_aligned_and_one_per_thread(addresses, workspace, threads):
     assert (np.diff(found) >= workspace).all()
 
 
-def test_without_one_there_is_none(addresses):
-    assert not addresses(0).any()
+def test_without_one_there_is_none(new_kernel):
+    assert not addresses(new_kernel(0)).any()
 
 
-def test_one_beyond_memory_is_a_memory_error(addresses):
+def test_one_beyond_memory_is_a_memory_error(new_kernel):
     with pytest.raises(MemoryError, match="bytes of workspace"):
-        addresses(2**60)
+        addresses(new_kernel(2**60))
 
 
-def test_it_is_given_back(addresses):
-    resident = "/proc/self/statm"
-    try:
-        pages = [int(open(resident).read().split()[1])]
-    except OSError:
-        pytest.skip("this system does not tell how much memory a process has")
-    for _ in range(200):
-        addresses(1_000_000, M=100)
-    pages.append(int(open(resident).read().split()[1]))
-    assert pages[1] - pages[0] < 40 * 256  # 40 MB of the 200 that were lent
+def virtual_memory():
+    """Bytes of this process's address space."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif("not __import__('os').path.exists('/proc/self/statm')")
+def test_it_is_given_back(new_kernel):
+    kernel = new_kernel(1_000_000)
+    addresses(kernel, M=100)
+    before = virtual_memory()
+    for _ in range(2000):
+        addresses(kernel, M=100)
+    assert virtual_memory() - before < 500e6  # 2 GB were lent
 
 
 def test_a_negative_one_is_refused():
