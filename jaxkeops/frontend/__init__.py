@@ -1,1 +1,1 @@
-"""What the three doors share: options, checks and shapes; it imports no array library."""
+"""What the three doors share: options, checks, shapes and ranges. Of arrays it knows NumPy's."""

@@ -1,0 +1,90 @@
+"""Ranges for block-sparse reductions over JAX arrays: six integer arrays from each function.
+
+int64, or int32 where JAX's x64 mode is off. How many blocks there are depends on the values, so
+the arrays given must be concrete: call these functions outside of `jax.jit`, and give what they
+make to the function that is compiled. `causal` and `window` take numbers only, and work anywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import ArgumentError
+from ..frontend import patterns
+from ..frontend.patterns import swap_axes as swap_axes
+
+__all__ = ["block_mask", "causal", "from_matrix", "segment_ids", "swap_axes", "window"]
+
+Arrays: TypeAlias = tuple[jax.Array, ...]
+
+
+def from_matrix(ranges_i: Any, ranges_j: Any, keep: Any) -> Arrays:
+    """The pairs of blocks of rows and blocks of columns that a boolean matrix keeps.
+
+    ranges_i: (Mc, 2) and ranges_j: (Nc, 2), [start, end) in each row; keep: (Mc, Nc), boolean.
+    Blocks stay in order; none are merged. Raises `ArgumentError`.
+    """
+    _refuse_traced(ranges_i=ranges_i, ranges_j=ranges_j, keep=keep)
+    return _jax_arrays(patterns.from_matrix(ranges_i, ranges_j, keep))
+
+
+def block_mask(mask: Any, block: int | tuple[int, int]) -> Arrays:
+    """The pairs in the cells of a regular grid that a boolean matrix keeps.
+
+    mask: (Mc, Nc), boolean. block: the rows and columns of a cell, or one size for both.
+    Raises `ArgumentError` or `ArgumentTypeError`.
+    """
+    _refuse_traced(mask=mask)
+    return _jax_arrays(patterns.block_mask(mask, block))
+
+
+def segment_ids(ids_i: Any, ids_j: Any) -> Arrays:
+    """The pairs whose two rows bear the same id.
+
+    ids_i: (M,) and ids_j: (N,), integers that do not decrease. Raises `ArgumentError`.
+    """
+    _refuse_traced(ids_i=ids_i, ids_j=ids_j)
+    return _jax_arrays(patterns.segment_ids(ids_i, ids_j))
+
+
+def causal(M: int, N: int | None = None) -> Arrays:
+    """The pairs with j <= i + N - M, N by default M: row i meets [0, i + 1 + N - M).
+
+    Exact, in blocks of one row, which cost as `window` says.
+    Raises `ArgumentError` or `ArgumentTypeError`.
+    """
+    return _jax_arrays(patterns.causal(M, N))
+
+
+def window(M: int, N: int, before: int, after: int) -> Arrays:
+    """The pairs with i - before <= j <= i + after: a band around the diagonal.
+
+    Exact, in blocks of one row: a pair costs up to 16 times a pair of the dense reduction in
+    float32 and 8 times in float64, on 512-bit vectors.
+    Raises `ArgumentError` or `ArgumentTypeError`.
+    """
+    return _jax_arrays(patterns.window(M, N, before, after))
+
+
+def _refuse_traced(**arrays: Any) -> None:
+    for name, array in arrays.items():
+        if isinstance(array, jax.core.Tracer):
+            raise ArgumentError(
+                f"{name} is traced, but the shapes of ranges depend on its values. Make the "
+                "ranges outside of jax.jit, and give them to the compiled function."
+            )
+
+
+def _jax_arrays(ranges: patterns.Ranges) -> Arrays:
+    dtype = jax.dtypes.canonicalize_dtype(np.int64)
+    for array in ranges:
+        if array.size and array.max() > np.iinfo(dtype).max:
+            raise ArgumentError(
+                f"Ranges reach row {array.max()}, but {dtype} ends at {np.iinfo(dtype).max}. "
+                'Turn on 64 bits: jax.config.update("jax_enable_x64", True).'
+            )
+    return tuple(jnp.asarray(array, dtype) for array in ranges)
