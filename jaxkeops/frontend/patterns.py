@@ -61,7 +61,7 @@ def block_mask(mask: Any, block: Any) -> Ranges:
             raise ArgumentError(f"block: {count} blocks of {extent} rows are more than {MOST}.")
         starts = np.arange(count, dtype=np.int64) * extent
         grids.append(np.stack([starts, starts + extent], 1))
-    return from_matrix(*grids, kept)
+    return from_matrix(grids[0], grids[1], kept)
 
 
 def segment_ids(ids_i: Any, ids_j: Any) -> Ranges:
@@ -107,9 +107,9 @@ def window(M: int, N: int, before: int, after: int) -> Ranges:
     """The pairs with i - before <= j <= i + after: a band around the diagonal.
 
     Row i meets the columns [i - before, i + after], as many of them as there are. Exact, so each
-    row is a block of its own, which takes the time of a vector of rows: a pair costs up to 16
-    times a pair of the dense reduction in float32 and 8 times in float64, on 512-bit vectors.
-    Memory 40 (M + N) bytes.
+    row is a block of its own, which takes the time of a vector of rows: on 512-bit vectors a pair
+    costs 16 pairs of the dense reduction in float32 and 8 in float64, and more if the formula is
+    as cheap as a scalar product. Memory 40 (M + N) bytes.
     Raises `ArgumentError` for negative numbers, `ArgumentTypeError` for what is no integer.
     """
     rows, columns = _count("M", M), _count("N", N)

@@ -1,7 +1,7 @@
 """Reductions of formulas over JAX arrays, to be transformed like any JAX function."""
 
-from . import batching as batching, derivatives as derivatives
+from . import batching as batching, cluster as cluster, derivatives as derivatives
 from .genred import Genred as Genred
 from .lowering import EXPORT_CHECKS as EXPORT_CHECKS
 
-__all__ = ["EXPORT_CHECKS", "Genred"]
+__all__ = ["EXPORT_CHECKS", "Genred", "cluster"]

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ..errors import ArgumentError
 from ..frontend import patterns
@@ -63,8 +64,8 @@ def causal(M: int, N: int | None = None) -> Arrays:
 def window(M: int, N: int, before: int, after: int) -> Arrays:
     """The pairs with i - before <= j <= i + after: a band around the diagonal.
 
-    Exact, in blocks of one row: a pair costs up to 16 times a pair of the dense reduction in
-    float32 and 8 times in float64, on 512-bit vectors.
+    Exact, in blocks of one row: on 512-bit vectors a pair costs 16 pairs of the dense
+    reduction in float32 and 8 in float64, and more for cheap formulas.
     Raises `ArgumentError` or `ArgumentTypeError`.
     """
     return _jax_arrays(patterns.window(M, N, before, after))
@@ -72,7 +73,7 @@ def window(M: int, N: int, before: int, after: int) -> Arrays:
 
 def _refuse_traced(**arrays: Any) -> None:
     for name, array in arrays.items():
-        if isinstance(array, jax.core.Tracer):
+        if isinstance(array, Tracer):
             raise ArgumentError(
                 f"{name} is traced, but the shapes of ranges depend on its values. Make the "
                 "ranges outside of jax.jit, and give them to the compiled function."

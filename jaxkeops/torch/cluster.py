@@ -36,8 +36,8 @@ def block_mask(mask: torch.Tensor, block: int | tuple[int, int]) -> Tensors:
     mask: (Mc, Nc), boolean. block: the rows and columns of a cell, or one size for both. On the
     device of `mask`. Raises `ArgumentError` or `ArgumentTypeError`.
     """
-    arrays, device = _arrays(mask=mask)
-    return _tensors(patterns.block_mask(*arrays, block), device)
+    (cells,), device = _arrays(mask=mask)
+    return _tensors(patterns.block_mask(cells, block), device)
 
 
 def segment_ids(ids_i: torch.Tensor, ids_j: torch.Tensor) -> Tensors:
@@ -64,8 +64,9 @@ def window(
 ) -> Tensors:
     """The pairs with i - before <= j <= i + after: a band around the diagonal.
 
-    Exact, in blocks of one row: a pair costs up to 16 times a pair of the dense reduction in
-    float32 and 8 times in float64, on 512-bit vectors. device: by default, PyTorch's own.
+    Exact, in blocks of one row: on 512-bit vectors a pair costs 16 pairs of the dense
+    reduction in float32 and 8 in float64, and more for cheap formulas.
+    device: by default, PyTorch's own.
     Raises `ArgumentError` or `ArgumentTypeError`.
     """
     return _tensors(patterns.window(M, N, before, after), device)
