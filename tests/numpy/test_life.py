@@ -155,6 +155,24 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path):
     assert out == "right\n", error
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reserves address space as Linux does")
+def test_kernels_load_in_a_process_full_of_mappings(tmp_path):
+    """Code and its constants must lie near each other wherever there is room for either."""
+    program = """
+import mmap
+import numpy as np
+from jaxkeops.numpy import Genred
+flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000  # MAP_NORESERVE, named from 3.13 on
+held = []
+for k in range(300):
+    held.append(mmap.mmap(-1, 1 << 32, flags=flags, prot=mmap.PROT_READ))
+    Genred(f"Sin({k}.5 * x) + Log(x)", ["x = Vi(1)"], axis=1)(np.ones((5, 1)))
+print("right")
+"""
+    out, error = run_process(tmp_path, program).communicate(timeout=200)
+    assert out == "right\n", error
+
+
 def test_calls_leave_memory_flat(rng):
     resource = pytest.importorskip("resource")
     x, y = rng.normal(size=(64, 2)), rng.normal(size=(64, 2))

@@ -80,7 +80,10 @@ def load(code: bytes, symbols: Sequence[str]) -> Code:
     empty = llvm.parse_assembly("", llvm.create_context())
     # The code is there already: a machine without features loads it as well, and is made faster.
     loader = llvm.Target.from_triple(host().triple).create_target_machine(jit=True)
-    engine = llvm.create_mcjit_compiler(empty, loader)
+    # Its own memory manager puts the sections of an object side by side. The default one maps each
+    # where there is room, which in a large process is farther than the 2 GiB that code reaches:
+    # LLVM then aborts.
+    engine = llvm.create_mcjit_compiler(empty, loader, use_lmm=True)
     engine.add_object_file(llvm.ObjectFileRef.from_data(body))
     engine.finalize_object()
     addresses = {symbol: engine.get_function_address(symbol) for symbol in symbols}
@@ -104,8 +107,7 @@ def _parse(text: str) -> llvm.ModuleRef:
 
 def _new_target_machine(machine: Machine) -> llvm.TargetMachine:
     _initialize_all(machine.triple)
-    # The small code model keeps constants as memory operands.  The loader places the sections of
-    # one object side by side, well within its reach of 2 GiB.
+    # The small code model keeps constants as memory operands, within reach of 2 GiB: see `load`.
     return llvm.Target.from_triple(machine.triple).create_target_machine(
         cpu=machine.name,
         features=machine.features,
