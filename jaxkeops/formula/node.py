@@ -109,6 +109,9 @@ class Op:
     optional_params: tuple[Param, ...] = ()
     broadcasts: bool = False
 
+    def __repr__(self) -> str:
+        return self.name
+
     def __call__(self, *args: Any) -> Node:
         """The op applied to `arity` formulas (numbers become formulas), then its params."""
         nodes = args[: self.arity]
