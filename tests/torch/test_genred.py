@@ -311,5 +311,5 @@ def test_neither_jax_nor_dynamo_is_imported():
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 
 
-def test_the_door_has_one_name():
-    assert jaxkeops.torch.__all__ == ["Genred"]
+def test_the_door_has_few_names():
+    assert jaxkeops.torch.__all__ == ["Genred", "cluster"]
