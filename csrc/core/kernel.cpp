@@ -9,7 +9,7 @@ namespace jaxkeops {
 namespace {
 
 bool is_float(Dtype dtype) {
-    return dtype == Dtype::float32 || dtype == Dtype::float64;
+    return dtype <= Dtype::float64;
 }
 
 /// Whether `value` survives the cast to `dtype`. 2^31 and 2^63 are exact in double.
@@ -46,7 +46,7 @@ Status check_output(const Output &output) {
     if (output.axis == Axis::j)
         return wrong("an output has axis 'j': expected 'i', or 'p' for a sum over the kept rows");
     if (output.axis == Axis::p && !is_float(output.dtype))
-        return wrong(std::string("an output of axis 'p' must be float32 or float64, not ") +
+        return wrong(std::string("an output of axis 'p' must be of a float dtype, not ") +
                      name_of(output.dtype));
     if (!holds(output.dtype, output.empty))
         return wrong("the empty value " + std::to_string(output.empty) + " is not an " +
@@ -57,11 +57,30 @@ Status check_output(const Output &output) {
 } // namespace
 
 int64_t size_of(Dtype dtype) {
-    return dtype == Dtype::float32 || dtype == Dtype::int32 ? 4 : 8;
+    switch (dtype) {
+    case Dtype::float16:
+    case Dtype::bfloat16:
+        return 2;
+    case Dtype::float32:
+    case Dtype::int32:
+        return 4;
+    case Dtype::float64:
+    case Dtype::int64:
+        break;
+    }
+    return 8;
+}
+
+Dtype computing(Dtype dtype) {
+    return size_of(dtype) == 2 ? Dtype::float32 : dtype;
 }
 
 const char *name_of(Dtype dtype) {
     switch (dtype) {
+    case Dtype::float16:
+        return "float16";
+    case Dtype::bfloat16:
+        return "bfloat16";
     case Dtype::float32:
         return "float32";
     case Dtype::float64:
@@ -89,7 +108,8 @@ Status check(const Kernel &kernel) {
     if (!kernel.rows)
         return wrong("the rows function is null");
     if (!is_float(kernel.dtype))
-        return wrong("the inputs' dtype must be float32 or float64");
+        return wrong(std::string("the inputs' dtype must be a float one, not ") +
+                     name_of(kernel.dtype));
     if (kernel.outputs.empty())
         return wrong("there is no output");
     if (kernel.row_block < 1)

@@ -18,7 +18,7 @@ struct Call {
     int64_t N;
     const void *const *inputs; // per input its first row: (M, D), (N, D) or (D,), C order
     void *const *outputs;      // per output its first row: (M, E), C order; null if of axis p
-    void *columns;             // scratch (N, column_width) in the inputs' dtype, or null
+    void *columns;             // scratch (N, column_width), see `computing`, or null
     const int64_t *ranges;     // [start, end) pairs of columns, none empty: what `rows` walks
     int64_t range_count;       // pairs, at least 1; a dense reduction has the one pair [0, N)
     void *workspace;           // `Kernel::workspace` bytes of this call alone, or null if that is 0
@@ -41,9 +41,16 @@ using ColumnsFn = void (*)(const Call *, int64_t begin, int64_t end);
 inline constexpr int64_t kColumnBlock = 64;
 
 enum class Axis : uint8_t { i, j, p }; // kept rows, reduced rows, parameter (no rows)
-enum class Dtype : uint8_t { float32, float64, int32, int64 };
+enum class Dtype : uint8_t { float16, bfloat16, float32, float64, int32, int64 };
+
+inline constexpr Dtype kDtypes[] = {Dtype::float16, Dtype::bfloat16, Dtype::float32,
+                                    Dtype::float64, Dtype::int32,    Dtype::int64};
 
 int64_t size_of(Dtype dtype);
+
+/// What kernels compute in on numbers of a float dtype, and keep in the scratch: float32 for those
+/// of 16 bits.
+Dtype computing(Dtype dtype);
 const char *name_of(Dtype dtype);
 char name_of(Axis axis);
 
@@ -63,7 +70,7 @@ struct Output {
 struct Kernel {
     std::vector<Input> inputs;
     std::vector<Output> outputs;
-    Dtype dtype = Dtype::float32; // of every input and of the scratch
+    Dtype dtype = Dtype::float32; // of every input
     RowsFn rows = nullptr;
     ColumnsFn columns = nullptr; // null: no scratch
     int64_t column_width = 0;

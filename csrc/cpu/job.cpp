@@ -48,12 +48,12 @@ Status Scratch::allocate(const Problem &problem) {
     const Kernel &kernel = problem.kernel();
     // Far from the limit double is exact enough, and the integers below cannot overflow.
     const double estimate = static_cast<double>(problem.N()) * kernel.column_width *
-                            size_of(kernel.dtype) * problem.scratch_elements();
+                            size_of(computing(kernel.dtype)) * problem.scratch_elements();
     if (estimate > 0x1p62)
         return Status::no_memory("the scratch of " + std::to_string(problem.N()) + " columns of " +
                                  std::to_string(kernel.column_width) +
                                  " numbers exceeds the address space");
-    const int64_t bytes = problem.N() * kernel.column_width * size_of(kernel.dtype);
+    const int64_t bytes = problem.N() * kernel.column_width * size_of(computing(kernel.dtype));
     stride_ = AlignedMemory::round_up(bytes);
     const int64_t all = stride_ * problem.scratch_elements();
     if (!memory_.allocate(all))

@@ -1,6 +1,7 @@
 // csrc/cpu/problem.cpp -- checks arrays against a kernel, and finds where each element starts
 #include "problem.h"
 
+#include "../core/half.h"
 #include "ranges.h"
 
 #include <algorithm>
@@ -52,9 +53,27 @@ void write_as(void *start, int64_t count, const double *numbers) {
                    [](double number) { return static_cast<T>(number); });
 }
 
+/// Writes numbers to an output of a float dtype.
+void write(const Output &output, void *start, const double *numbers) {
+    switch (output.dtype) {
+    case Dtype::float16:
+        return write_as<Float16>(start, output.width, numbers);
+    case Dtype::bfloat16:
+        return write_as<BFloat16>(start, output.width, numbers);
+    case Dtype::float32:
+        return write_as<float>(start, output.width, numbers);
+    default:
+        return write_as<double>(start, output.width, numbers);
+    }
+}
+
 /// Writes the value of an empty reduction to `count` numbers of an output.
 void fill(const Output &output, void *start, int64_t count) {
     switch (output.dtype) {
+    case Dtype::float16:
+        return fill_as<Float16>(start, count, output.empty);
+    case Dtype::bfloat16:
+        return fill_as<BFloat16>(start, count, output.empty);
     case Dtype::float32:
         return fill_as<float>(start, count, output.empty);
     case Dtype::float64:
@@ -316,9 +335,7 @@ void Problem::write_totals(int64_t element, const double *totals) const {
         const Output &output = kernel_->outputs[k];
         if (output.axis != Axis::p)
             continue;
-        char *const start = outputs_[k] + element * output_bytes_[k];
-        output.dtype == Dtype::float32 ? write_as<float>(start, output.width, totals)
-                                       : write_as<double>(start, output.width, totals);
+        write(output, outputs_[k] + element * output_bytes_[k], totals);
         totals += output.width;
     }
 }

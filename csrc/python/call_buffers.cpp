@@ -59,6 +59,10 @@ class Views {
     /// Format characters of the `struct` module; the item's size tells which integer it is.
     static const char *letters(Dtype dtype) {
         switch (dtype) {
+        case Dtype::float16:
+            return "e";
+        case Dtype::bfloat16:
+            return "H"; // the struct module has no name for it: its bits, as integers
         case Dtype::float32:
             return "f";
         case Dtype::float64:

@@ -42,11 +42,13 @@ Axis read_axis(const std::string &name) {
 }
 
 Dtype read_dtype(const std::string &name) {
-    for (Dtype dtype : {Dtype::float32, Dtype::float64, Dtype::int32, Dtype::int64})
+    std::string known;
+    for (Dtype dtype : kDtypes) {
         if (name == name_of(dtype))
             return dtype;
-    throw nb::value_error(
-        ("dtype: expected float32, float64, int32 or int64, got '" + name + "'").c_str());
+        known += std::string(known.empty() ? "" : ", ") + name_of(dtype);
+    }
+    throw nb::value_error(("dtype: expected one of " + known + ", got '" + name + "'").c_str());
 }
 
 Output read_output(const OutputRow &row) {

@@ -66,6 +66,12 @@ class XlaWorkers final : public Workers {
 
 bool read_dtype(ffi::DataType type, Dtype &dtype) {
     switch (type) {
+    case ffi::DataType::F16:
+        dtype = Dtype::float16;
+        return true;
+    case ffi::DataType::BF16:
+        dtype = Dtype::bfloat16;
+        return true;
     case ffi::DataType::F32:
         dtype = Dtype::float32;
         return true;
@@ -89,7 +95,7 @@ Status read_buffer(const ffi::AnyBuffer &from, const char *what, size_t k, Buffe
     buffer.rank = static_cast<int64_t>(from.dimensions().size());
     if (!read_dtype(from.element_type(), buffer.dtype))
         return Status::misfit(what + (" " + std::to_string(k)) +
-                              ": its dtype is none of float32, float64, int32, int64");
+                              ": its dtype is none that kernels take or give");
     return Status::ok();
 }
 

@@ -97,8 +97,12 @@ void test_operands_that_do_not_fit_are_refused() {
     CHECK(contains(refusal([](auto &in, auto &) { in[1].shape = {6, 3}; }), "input 2"));
     CHECK(contains(refusal([](auto &in, auto &) { in[1].dtype = XLA_FFI_DataType_F64; }),
                    "input 1: expected dtype float32, got float64"));
+    CHECK(contains(refusal([](auto &in, auto &) { in[1].dtype = XLA_FFI_DataType_F16; }),
+                   "input 1: expected dtype float32, got float16"));
+    CHECK(contains(refusal([](auto &, auto &out) { out[0].dtype = XLA_FFI_DataType_BF16; }),
+                   "output 0: expected dtype float32, got bfloat16"));
     CHECK(contains(refusal([](auto &in, auto &) { in[1].dtype = XLA_FFI_DataType_C64; }),
-                   "input 1: its dtype is none of"));
+                   "input 1: its dtype is none that"));
     CHECK(contains(refusal([](auto &, auto &out) { out[1].dtype = XLA_FFI_DataType_S32; }),
                    "output 1: expected dtype int64, got int32"));
     destroy(site);

@@ -186,7 +186,7 @@ void test_a_description_must_make_sense() {
     };
     CHECK(with([](Kernel &) {}).empty());
     CHECK(contains(with([](Kernel &k) { k.rows = nullptr; }), "rows function"));
-    CHECK(contains(with([](Kernel &k) { k.dtype = Dtype::int32; }), "float32 or float64"));
+    CHECK(contains(with([](Kernel &k) { k.dtype = Dtype::int32; }), "float one, not int32"));
     CHECK(contains(with([](Kernel &k) { k.outputs.clear(); }), "no output"));
     CHECK(contains(with([](Kernel &k) { k.row_block = 0; }), "row_block"));
     CHECK(contains(with([](Kernel &k) { k.pair_cost = NAN; }), "pair_cost"));

@@ -296,7 +296,7 @@ void test_a_description_must_make_sense() {
     CHECK(with([](Kernel &) {}).empty());
     CHECK(contains(with([](Kernel &k) { k.outputs[0].axis = Axis::j; }), "axis 'j'"));
     CHECK(contains(with([](Kernel &k) { k.outputs[3].axis = Axis::p; }),
-                   "must be float32 or float64, not int64"));
+                   "must be of a float dtype, not int64"));
     constexpr int64_t most = std::numeric_limits<int64_t>::max();
     CHECK(contains(with([](Kernel &k) { k.outputs[0].width = most; }), "too wide"));
     CHECK(contains(with([](Kernel &k) { k.workspace = -1; }), "workspace"));

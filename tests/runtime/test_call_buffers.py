@@ -175,8 +175,8 @@ def test_a_kernel_shows_its_description(kernel):
     [
         ({"inputs": [("k", 1)]}, "expected 'i', 'j' or 'p', got 'k'"),
         ({"inputs": [("i", -1)]}, "negative width"),
-        ({"dtype": "float16"}, "got 'float16'"),
-        ({"dtype": "int32"}, "must be float32 or float64"),
+        ({"dtype": "float8"}, "got 'float8'"),
+        ({"dtype": "int32"}, "must be a float one, not int32"),
         ({"outputs": []}, "no output"),
         ({"outputs": [(1, "int32", 0.5)]}, "is not an int32"),
         ({"rows": 0}, "rows function is null"),
