@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..compiler import Stages, stages
-from ..dtypes import FLOATS
+from ..dtypes import FLOAT_CHOICE, FLOATS
 from ..errors import ArgumentError, ArgumentTypeError, FormulaError, NoBackendError
 from ..formula import (
     SWAPPED,
@@ -159,7 +159,7 @@ class GenredBase(ABC):
     def stages(self, dtype: str = "float32") -> Stages:
         """What this formula becomes for data of `dtype`: formula, program, LLVM, assembly."""
         if dtype not in FLOATS:
-            raise ArgumentError(f"dtype must be one of {', '.join(FLOATS)}, got {dtype!r}.")
+            raise ArgumentError(f"dtype must be {FLOAT_CHOICE}, got {dtype!r}.")
         return stages(self._formula, dtype)
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
@@ -193,7 +193,7 @@ def common_dtype(dtypes: Sequence[str], names: Sequence[str]) -> str:
     for name, dtype in zip(names, dtypes, strict=True):
         if dtype not in FLOATS:
             raise ArgumentError(
-                f"{name} has dtype {dtype}; expected {' or '.join(FLOATS)}. Convert it first."
+                f"{name} has dtype {dtype}; expected {FLOAT_CHOICE}. Convert it first."
             )
         if dtype != dtypes[0]:
             raise ArgumentError(

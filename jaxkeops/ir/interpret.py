@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..dtypes import DTYPES
 from .program import Extremum, ListOutput, Lowest, Output, Program, ShiftedExp, Total, roots
 from .scalar import Apply, Column, Const, Index, Load, Scalar, State, topological
 
@@ -19,7 +20,7 @@ def interpret(program: Program, arrays: Sequence[Array], M: int, N: int) -> list
     """
     if N == 0:
         return [
-            np.full((M, output.width), output.empty, output.dtype) for output in program.outputs
+            np.full((M, output.width), output.empty, _dtype(output)) for output in program.outputs
         ]
     known = {leaf: _load(program, arrays, leaf) for leaf in _loads(program)}
     with np.errstate(all="ignore"):
@@ -35,7 +36,7 @@ def interpret(program: Program, arrays: Sequence[Array], M: int, N: int) -> list
         for output in program.outputs:
             if isinstance(output, ListOutput):
                 entries = indices if output.indices else states
-                results.append(np.stack(entries, 1).astype(output.dtype))
+                results.append(np.stack(entries, 1).astype(_dtype(output)))
                 continue
             for leaf in topological(output.values):
                 if isinstance(leaf, State):
@@ -45,8 +46,13 @@ def interpret(program: Program, arrays: Sequence[Array], M: int, N: int) -> list
             values = [np.broadcast_to(value, (M, 1)) for value in _evaluate(output.values, known)]
             rows = np.concatenate(values, 1)
             whole = rows.sum(0) if output.over_rows else rows
-            results.append(whole.astype(output.dtype))
+            results.append(whole.astype(_dtype(output)))
     return results
+
+
+def _dtype(output: Output | ListOutput) -> np.dtype:
+    """That in which the output is computed: NumPy has no bfloat16 to round it to."""
+    return np.dtype(DTYPES[output.dtype].computes)
 
 
 def _shape(output: Output | ListOutput, M: int) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ class Machine:
     `name`, `triple` and `features` are LLVM's; `features` is empty when the name says it all.
     `fma` also promises rounding instructions (SSE4.1 on x86), which every CPU with FMA has.
     `scalef` promises the AVX-512 F, DQ, BW and VL instructions.
+    `half` promises conversions between float16 and float32 (F16C on x86).
     """
 
     name: str
@@ -21,6 +22,7 @@ class Machine:
     registers: int = 16
     fma: bool = False
     scalef: bool = False
+    half: bool = False
 
     def lanes(self, dtype: str) -> int:
         """How many values of `dtype` ("float32" or "float64") fill one vector register."""

@@ -139,9 +139,11 @@ class Program:
     """For each row: the accumulator takes in every column, then the outputs are written.
 
     columns: values computed once for each column, before the rows; leaves `Column(k)` read them.
+    dtype: what everything is computed in; stored: the dtype of the inputs, as they lie there.
     """
 
     dtype: str
+    stored: str
     inputs: tuple[Input, ...]
     columns: tuple[Scalar, ...]
     accumulator: Accumulator

@@ -31,7 +31,8 @@ from .scalar import (
 def show(program: Program) -> str:
     """The program by how often each line runs: parameters, columns, rows, pairs, outputs."""
     names: dict[Scalar, str] = {}
-    lines = [f"program {program.dtype}"]
+    stored = "" if program.stored == program.dtype else f" on {program.stored}"
+    lines = [f"program {program.dtype}{stored}"]
     lines += [f"  v{slot}: {given.axis} {given.dim}" for slot, given in enumerate(program.inputs)]
     cut = program.schedule
     lines.append(f"schedule row_vectors={cut.row_vectors} tile={cut.tile}")

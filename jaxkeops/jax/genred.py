@@ -25,10 +25,11 @@ class Genred(GenredBase):
 
     Genred(formula, aliases, reduction_op="Sum", axis=0, ...) has the signature of
     `pykeops.numpy.Genred`. With `aliases = ["x = Vi(3)", "y = Vj(3)", "p = Pm(1)"]` a call takes
-    x: (M, 3), y: (N, 3), p: (1,), all float32 or all float64, and gives (M, dim of the formula)
-    for axis=1 (reduced over j) or (N, dim) for axis=0 (reduced over i). Axes before these are
-    batch axes; they follow NumPy's rule for extents of 1. Results that are row numbers are int64,
-    or int32 where JAX's x64 mode is off.
+    x: (M, 3), y: (N, 3), p: (1,), all of one dtype (float32, float64, float16 or bfloat16), and
+    gives (M, dim of the formula) for axis=1 (reduced over j) or (N, dim) for axis=0 (reduced over
+    i), of that dtype. Arrays of 16 bits are computed on as float32. Axes before these are batch
+    axes; they follow NumPy's rule for extents of 1. Results that are row numbers are int64, or
+    int32 where JAX's x64 mode is off.
 
     NumPy arrays become JAX arrays, and Python numbers serve as parameters of dim 1. The call may
     be under any transformation of JAX: jit, grad, jvp, vmap, to any order. The derivatives of

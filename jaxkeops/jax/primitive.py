@@ -12,7 +12,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import xla
 from jax.sharding import NamedSharding, PartitionSpec
 
-from ..dtypes import FLOATS
+from ..dtypes import FLOAT_CHOICE, FLOATS
 from ..errors import ArgumentError
 from ..formula import Formula
 from .ranges import ARRAYS, INTEGERS
@@ -98,7 +98,7 @@ def _results(
     dtypes = {aval.dtype.name for aval in avals}
     if len(dtypes) != 1 or not dtypes <= FLOATS.keys():
         raise ArgumentError(
-            f"The operands of a formula must be all float32 or all float64, got "
+            f"The operands of a formula must be all of one dtype, {FLOAT_CHOICE}, got "
             f"{', '.join(aval.dtype.name for aval in avals)}."
         )
     return [

@@ -13,15 +13,20 @@ from ..frontend.genred import GenredBase, check_call, common_dtype
 from ..frontend.ranges import NAMES, check_range_shapes, check_ranges, half
 from ..frontend.shapes import Fit, fit
 
+# Of ml_dtypes, which need not be there: told by name, and handed to kernels as uint16.
+AS_BITS = ("bfloat16",)
+
 
 class Genred(GenredBase):
     """A reduction of a formula over all pairs of rows, as a function of NumPy arrays.
 
     Genred(formula, aliases, reduction_op="Sum", axis=0, ...) has the signature of
     `pykeops.numpy.Genred`. With `aliases = ["x = Vi(3)", "y = Vj(3)", "p = Pm(1)"]` a call takes
-    x: (M, 3), y: (N, 3), p: (1,), all float32 or all float64, and gives (M, dim of the formula)
-    for axis=1 (reduced over j) or (N, dim) for axis=0 (reduced over i). Axes before these are
-    batch axes; they follow NumPy's rule for extents of 1. Results that are row numbers are int64.
+    x: (M, 3), y: (N, 3), p: (1,), all of one dtype (float32, float64, float16, or the bfloat16 of
+    ml_dtypes), and gives (M, dim of the formula) for axis=1 (reduced over j) or (N, dim) for
+    axis=0 (reduced over i), of that dtype. Arrays of 16 bits are computed on as float32. Axes
+    before these are batch axes; they follow NumPy's rule for extents of 1. Results that are row
+    numbers are int64.
 
     Time M * N; memory for the result only: the (M, N) matrix is never formed. The first call of a
     formula compiles it, in tens of milliseconds. Arrays that are not contiguous are copied.
@@ -57,7 +62,24 @@ class Genred(GenredBase):
                 results = compiled.call_buffers(args, np.empty, dtypes)
                 if results is not None:
                     return self._shaped(results)
+            elif type(first) is np.ndarray and (first.dtype, "bits") in self._ready:
+                results = self._call_as_bits(args, first.dtype)
+                if results is not None:
+                    return self._shaped(results)
         return self._call_checked(args, backend, ranges, out)
+
+    def _call_as_bits(
+        self, args: tuple[Any, ...], dtype: np.dtype
+    ) -> tuple[np.ndarray, ...] | None:
+        """The fast path where the buffer protocol has no name for `dtype`; None if args misfit."""
+        if not all(type(arg) is np.ndarray and arg.dtype is dtype for arg in args):
+            return None
+        compiled, dtypes, seen = self._ready[dtype, "bits"]
+        views = tuple([arg.view(np.uint16) for arg in args])
+        results = compiled.call_buffers(views, np.empty, dtypes)
+        if results is None:
+            return None
+        return tuple([array.view(each) for array, each in zip(results, seen, strict=True)])
 
     def _call_checked(
         self,
@@ -74,25 +96,38 @@ class Genred(GenredBase):
                     f"{name} must be a numpy.ndarray, got {type(arg).__name__}. Use "
                     "numpy.asarray, or the jaxkeops door of its library."
                 )
-        dtype = common_dtype([arg.dtype.name for arg in args], self._names)
+        name = common_dtype([arg.dtype.name for arg in args], self._names)
+        dtype = np.dtype(args[0].dtype.type)  # in the machine's byte order
         fitted = fit(self._formula.inputs, [arg.shape for arg in args], self._names)
         arrays = tuple(
-            np.require(arg, np.dtype(dtype), ["C_CONTIGUOUS", "ALIGNED"]).reshape(shape)
+            np.require(arg, dtype, ["C_CONTIGUOUS", "ALIGNED"]).reshape(shape)
             for arg, shape in zip(args, fitted.arrays, strict=True)
         )
-        compiled = kernel(self._formula, dtype)
-        dtypes = tuple(np.dtype(output[1]) for output in compiled.outputs)
-        self._ready[np.dtype(dtype)] = compiled, dtypes
-        taken = None
-        if out is not None:
+        compiled = kernel(self._formula, name)
+        dtypes = tuple(
+            dtype if output[1] == name else np.dtype(output[1]) for output in compiled.outputs
+        )
+        if name in AS_BITS:
+            stored = tuple(np.dtype(np.uint16) if each == dtype else each for each in dtypes)
+            self._ready[dtype, "bits"] = compiled, stored, dtypes
+        else:
+            self._ready[dtype] = compiled, dtypes
+        if out is None:
+            results = tuple(
+                np.empty(fitted.result(result.width, result.axis), each)
+                for result, each in zip(self._formula.results, dtypes, strict=True)
+            )
+        else:
             given = tuple(out) if isinstance(out, tuple | list) else (out,)
-            taken = self._out(given, fitted, dtypes, arrays)
+            results = self._out(given, fitted, dtypes, arrays)
         blocks = None if ranges is None else half(_integer_ranges(ranges), self.axis)
         try:
-            results = compiled.call_buffers(arrays, np.empty, dtypes, taken, blocks)
+            done = compiled.call_buffers(
+                _buffers(arrays), np.empty, dtypes, _buffers(results), blocks
+            )
         except ValueError as error:
             raise ArgumentError(str(error)) from None
-        assert results is not None, (self.formula, [array.shape for array in arrays])
+        assert done is not None, (self.formula, [array.shape for array in arrays])
         return out if out is not None else self._shaped(results)
 
     def _shaped(self, results: tuple[np.ndarray, ...]) -> np.ndarray | tuple[np.ndarray, ...]:
@@ -130,6 +165,13 @@ class Genred(GenredBase):
             _check_out(array, shape, dtypes[k], arrays)
             taken.insert(k, array.reshape(fitted.result(results[k].width)))
         return tuple(taken)
+
+
+def _buffers(arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """The arrays, or views of their bits where the buffer protocol has no name for the dtype."""
+    return tuple(
+        array.view(np.uint16) if array.dtype.name in AS_BITS else array for array in arrays
+    )
 
 
 def _integer_ranges(ranges: Any) -> tuple[np.ndarray, ...]:

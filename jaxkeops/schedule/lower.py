@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import ir
+from ..dtypes import FLOATS
 from ..formula import Call, Formula, Node, Number, Result, Var, topological
 from ..ir import Scalar
 from ..ir.machine import Machine
@@ -17,22 +18,26 @@ def lower(formula: Formula, dtype: str, index_dtype: str, machine: Machine) -> i
 
     index_dtype: the dtype of results that are row numbers.
     """
+    computing = FLOATS[dtype].computes
     coordinates = _coordinates([formula.node, *filter(None, [formula.weight])])
     weights = coordinates[1] if formula.weight is not None else None
     accumulator = formula.reduction.accumulate(coordinates[0], weights, formula.count or 0)
     rewriter = Rewriter()
     accumulator, outer = _outside_of_the_sum(accumulator, rewriter)
-    pair_roots, columns = take_out_columns(fuse(ir.roots(accumulator)))
+    pair_roots, columns = take_out_columns(
+        fuse(ir.roots(accumulator)), with_loads=computing != dtype
+    )
     accumulator = ir.with_roots(accumulator, pair_roots)
     outputs = [_output(result, outer, rewriter, dtype, index_dtype) for result in formula.results]
     (*column_roots,) = fuse(columns)
     return ir.Program(
-        dtype=dtype,
+        dtype=computing,
+        stored=dtype,
         inputs=formula.inputs,
         columns=tuple(column_roots),
         accumulator=accumulator,
         outputs=tuple(outputs),
-        schedule=choose_schedule(accumulator, dtype, machine),
+        schedule=choose_schedule(accumulator, computing, machine),
     )
 
 

@@ -213,14 +213,18 @@ def fuse(roots: Sequence[Scalar]) -> tuple[Scalar, ...]:
 
 
 def take_out_columns(
-    roots: Sequence[Scalar],
+    roots: Sequence[Scalar], with_loads: bool = False
 ) -> tuple[tuple[Scalar, ...], tuple[Scalar, ...]]:
-    """(roots, columns): what depends on the column alone is a leaf `Column(k)` of the roots."""
+    """(roots, columns): what depends on the column alone is a leaf `Column(k)` of the roots.
+
+    with_loads: also numbers that are loaded as they are, where a load is itself work.
+    """
+    taken = Apply | Load if with_loads else Apply
     columns: dict[Scalar, Column] = {}
     new: dict[Scalar, Scalar] = {}
 
     def leaf_or(scalar: Scalar) -> Scalar:
-        if scalar.rate != ir.COLUMN or not isinstance(scalar, Apply):
+        if scalar.rate != ir.COLUMN or not isinstance(scalar, taken):
             return new[scalar]
         if scalar not in columns:
             columns[scalar] = Column(ir.COLUMN, len(columns))

@@ -19,10 +19,11 @@ class Genred(GenredBase):
 
     Genred(formula, aliases, reduction_op="Sum", axis=0, ...) has the signature of
     `pykeops.torch.Genred`. With `aliases = ["x = Vi(3)", "y = Vj(3)", "p = Pm(1)"]` a call takes
-    x: (M, 3), y: (N, 3), p: (1,), all float32 or all float64 and on the CPU, and gives
-    (M, dim of the formula) for axis=1 (reduced over j) or (N, dim) for axis=0 (reduced over i).
-    Axes before these are batch axes; they follow NumPy's rule for extents of 1. Results that are
-    row numbers are int64.
+    x: (M, 3), y: (N, 3), p: (1,), all of one dtype (float32, float64, float16 or bfloat16) and on
+    the CPU, and gives (M, dim of the formula) for axis=1 (reduced over j) or (N, dim) for axis=0
+    (reduced over i), of that dtype. Tensors of 16 bits are computed on as float32. Axes before
+    these are batch axes; they follow NumPy's rule for extents of 1. Results that are row numbers
+    are int64.
 
     All results but row numbers have derivatives of any order, in reverse and forward mode, for
     `backward`, `torch.func` and dual tensors. Those of Min, Max and KMin are the formula's at the

@@ -12,15 +12,16 @@ from functools import lru_cache
 import torch
 
 from ..compiler import kernel
+from ..dtypes import FLOATS
 from ..errors import ArgumentError
 from ..formula import Formula, make_formula, read
 from ..frontend.genred import common_dtype
 from ..frontend.shapes import Shape, fit
 from ..runtime import native
 
-FLOAT_NAMES = {torch.float32: "float32", torch.float64: "float64"}
+FLOAT_NAMES = {getattr(torch, name): name for name in FLOATS}
 INDEX = torch.int64  # row numbers, as everywhere in PyTorch
-DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": INDEX}
+DTYPES = {name: dtype for dtype, name in FLOAT_NAMES.items()} | {"int64": INDEX}
 
 LIBRARY = torch.library.Library("jaxkeops", "DEF")
 # ranges: none, or the six arrays, first those of the kept rows: the derivatives need the others.

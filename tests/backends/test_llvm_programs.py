@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+from dataclasses import replace
 
+import ml_dtypes  # noqa: F401  NumPy then knows the name of bfloat16
 import numpy as np
 import pytest
 
@@ -135,12 +137,30 @@ def test_sums_over_rows_agree_with_the_interpreter(over_rows, dtype, level, rng)
         np.testing.assert_allclose(result, right, rtol={"float32": 4e-6, "float64": 1e-14}[dtype])
 
 
+@every_level
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_data_of_16_bits_give_the_results_of_float32_rounded_once(dtype, level, rng):
+    machine = levels()[level]
+    lists = [("KMin_ArgKMin", formula, count) for count, formula in LISTS]
+    for reduction, formula, count in [*((*case, None) for case in CASES), *lists]:
+        arrays = sample(rng, 37, 300, dtype)
+        half, single = (
+            program_of(reduction, formula, each, machine, count=count)
+            for each in (dtype, "float32")
+        )
+        results = run(half, machine, arrays, 37, 300)
+        expected = run(single, machine, [a.astype("float32") for a in arrays], 37, 300)
+        for result, right, output in zip(results, expected, half.outputs, strict=True):
+            assert output.dtype in (dtype, "int64")
+            np.testing.assert_array_equal(result, right.astype(output.dtype))
+
+
 @pytest.mark.compiles
 @pytest.mark.parametrize("machine", [NEOVERSE_V1, APPLE_M1], ids=["neoverse-v1", "apple-m1"])
 @pytest.mark.parametrize(("reduction", "formula"), CASES)
 def test_arm_code_calls_nothing(reduction, formula, machine):
     """Vector functions that LLVM cannot spell become calls of libm: there must be none."""
-    for dtype in ("float32", "float64"):
+    for dtype in ("float16", "bfloat16", "float32", "float64"):
         program = program_of(reduction, formula, dtype, machine)
         assembly = llvm.assembly(llvm.emit(program, machine), machine)
         assert "\tbl\t" not in assembly
@@ -164,9 +184,7 @@ def test_any_number_of_row_vectors_gives_the_same(row_vectors, rng):
     for reduction, formula in CASES:
         given = program_of(reduction, formula, "float32", machine)
         cut = ir.Schedule(row_vectors, given.schedule.tile)
-        program = ir.Program(
-            given.dtype, given.inputs, given.columns, given.accumulator, given.outputs, cut
-        )
+        program = replace(given, schedule=cut)
         arrays = sample(rng, 70, 270, "float32")
         results = run(program, machine, arrays, 70, 270)
         for result, right in zip(results, run(given, machine, arrays, 70, 270), strict=True):

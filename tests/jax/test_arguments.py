@@ -60,7 +60,7 @@ def test_two_dtypes_are_refused_by_the_names_of_the_arrays(wrap, genred, arrays)
         wrap(genred)(x, y.astype("float64"), p)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int32", "bool", "complex64"])
+@pytest.mark.parametrize("dtype", ["int32", "bool", "complex64"])
 def test_other_dtypes_are_refused(dtype, genred, arrays):
     x, y, p = arrays
     with pytest.raises(ArgumentError, match=f"y has dtype {dtype}"):

@@ -332,7 +332,7 @@ def test_wrong_arguments_are_refused(warm, rng):
         ((gamma, x[0], y, b), ArgumentError, r"X = Vi\(3\) takes an array of shape"),
         ((gamma, x, y.astype("f8"), b), ArgumentError, "G has float32, Y has float64"),
         ((gamma, x.astype(int), y, b), ArgumentError, "X has dtype int64"),
-        ((gamma, x.astype("f2"), y, b), ArgumentError, "X has dtype float16"),
+        ((gamma, x.astype("f2"), y, b), ArgumentError, "G has float32, X has float16"),
         ((gamma, x.tolist(), y, b), ArgumentTypeError, "X must be a numpy.ndarray, got list"),
         ((0.5, x, y, b), ArgumentTypeError, "G must be a numpy.ndarray, got float"),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jaxkeops import ir
 from jaxkeops.formula import make_formula, read_formulas
 from jaxkeops.ir import Input
 from jaxkeops.ir.machine import Machine
@@ -15,10 +16,10 @@ ALIASES = ["g = Pm(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(2)", "e = Vi(2)"]
 GAUSSIAN = "Exp(-g * SqDist(x, y)) * b"
 
 
-def program_of(formula: str, reduction: str = "Sum"):
+def program_of(formula: str, reduction: str = "Sum", dtype: str = "float32"):
     (node,), variables = read_formulas([formula], ALIASES)
     inputs = [Input(var.axis, var.dim) for var in variables]
-    return lower(make_formula(reduction, node, inputs), "float32", "int64", MACHINE)
+    return lower(make_formula(reduction, node, inputs), dtype, "int64", MACHINE)
 
 
 def pair_lines(formula: str, reduction: str = "Sum") -> list[str]:
@@ -41,6 +42,19 @@ def pair_lines(formula: str, reduction: str = "Sum") -> list[str]:
 )
 def test_program_text(reduction, formula, golden):
     assert show(program_of(formula, reduction)) == golden
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_data_of_16_bits_are_converted_once_for_each_column(dtype):
+    half, single = program_of(GAUSSIAN, dtype=dtype), program_of(GAUSSIAN)
+    assert show(half).startswith(f"program float32 on {dtype}\n")
+    taken = ir.topological(ir.roots(half.accumulator))
+    assert not any(isinstance(leaf, ir.Load) and leaf.rate == ir.COLUMN for leaf in taken)
+    assert all(isinstance(column, ir.Load) for column in half.columns)
+    assert len(half.columns) == 3 + 2
+    assert single.columns == ()
+    assert (half.schedule, half.dtype) == (single.schedule, single.dtype)
+    assert [output.dtype for output in half.outputs] == [dtype]
 
 
 def test_what_does_not_depend_on_the_pair_leaves_the_pair():

@@ -226,7 +226,7 @@ def test_dtypes_that_differ_or_are_not_floats_are_refused_by_name(reduction, ten
     x, y, b, p = tensors
     with pytest.raises(ArgumentError, match="y has float32"):
         reduction(x, y.float(), b, p)
-    for dtype in (torch.int64, torch.float16, torch.bfloat16, torch.complex64):
+    for dtype in (torch.int64, torch.bool, torch.complex64):
         with pytest.raises(ArgumentError, match=f"x has dtype {str(dtype)[6:]}"):
             reduction(*(tensor.to(dtype) for tensor in tensors))
 

@@ -8,6 +8,8 @@ from ... import ir
 from ...ir import Apply, Column, Const, Load, Program, Scalar
 from .builder import Builder
 from .math import SPELLING
+from .spelling import item_bytes
+from .storage import after_load, element
 
 Known = dict[Scalar, str]
 
@@ -46,12 +48,17 @@ class Frame:
         names: Known = {}
         for leaf in order:
             if isinstance(leaf, Load) and leaf.rate == ir.PARAMETER:
-                names[leaf] = self.scalar.load(
-                    self.scalar.address(self.inputs[leaf.slot], str(leaf.k))
-                )
+                names[leaf] = self._number(self.inputs[leaf.slot], leaf.k)
         fixed = [s for s in order if s.rate == ir.PARAMETER and not isinstance(s, Const)]
         evaluate(self.scalar, fixed, names)
         return {s: self.b.splat(names[s]) for s in fixed}
+
+    def _number(self, row: str, k: int) -> str:
+        """Number `k` of a row of an input, as the program computes with it."""
+        scalar, stored = self.scalar, self.program.stored
+        type = element(stored)
+        loaded = scalar.load(scalar.address(row, str(k), type), type, item_bytes(type))
+        return after_load(scalar, loaded, stored)
 
     def partials(self) -> str:
         """Where the sums over rows go: one double for each column of all of them."""
@@ -71,8 +78,9 @@ class Frame:
                     dim = self.program.inputs[slot].dim
                     if slot not in rows:
                         index = scalar.op("mul", j, str(dim), "i64")
-                        rows[slot] = scalar.address(self.inputs[slot], index)
-                    names[leaf] = scalar.load(scalar.address(rows[slot], str(k)))
+                        type = element(self.program.stored)
+                        rows[slot] = scalar.address(self.inputs[slot], index, type)
+                    names[leaf] = self._number(rows[slot], k)
                 case Column(k=k):
                     if -1 not in rows:
                         index = scalar.op("mul", j, str(len(self.program.columns)), "i64")
@@ -90,11 +98,15 @@ class Frame:
             match leaf:
                 case Load(slot=slot, k=k):
                     pointer, width = self.inputs[slot], self.program.inputs[slot].dim
+                    dtype = self.program.stored
                 case Column(k=k):
                     pointer, width = self.columns, len(self.program.columns)
+                    dtype = self.program.dtype
                 case _:
                     raise AssertionError(leaf)
-            names[leaf] = b.gather(b.addresses(pointer, cells(b, rows, width, k)), mask)
+            type = element(dtype)
+            where = b.addresses(pointer, cells(b, rows, width, k), type)
+            names[leaf] = after_load(b, b.gather(where, mask, type), dtype)
         return names
 
 

@@ -9,8 +9,8 @@ from ...ir.machine import Machine
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
 
-NEOVERSE_V1 = Machine("neoverse-v1", "aarch64-unknown-linux-gnu", "", 16, 32, fma=True)
-APPLE_M1 = Machine("apple-m1", "arm64-apple-macosx", "", 16, 32, fma=True)
+NEOVERSE_V1 = Machine("neoverse-v1", "aarch64-unknown-linux-gnu", "", 16, 32, fma=True, half=True)
+APPLE_M1 = Machine("apple-m1", "arm64-apple-macosx", "", 16, 32, fma=True, half=True)
 
 
 @functools.cache
@@ -23,11 +23,12 @@ def host() -> Machine:
     flags = features.flatten()
     name = llvm.get_host_cpu_name()
     if triple.startswith(("aarch64", "arm64")):
-        return Machine(name, triple, flags, 16, 32, fma=True)
+        return Machine(name, triple, flags, 16, 32, fma=True, half=True)
+    half = bool(features.get("f16c"))
     if all(features.get(flag) for flag in ("avx512f", "avx512dq", "avx512bw", "avx512vl")):
-        return Machine(name, triple, flags, 64, 32, fma=True, scalef=True)
+        return Machine(name, triple, flags, 64, 32, fma=True, scalef=True, half=half)
     if features.get("avx2") and features.get("fma"):
-        return Machine(name, triple, flags, 32, 16, fma=True)
+        return Machine(name, triple, flags, 32, 16, fma=True, half=half)
     return Machine(name, triple, flags, 16, 16)
 
 
@@ -39,7 +40,7 @@ def levels() -> dict[str, Machine]:
         return {"neon": machine}
     found = {"baseline": Machine("x86-64", machine.triple)}
     if machine.vector_bytes >= 32:
-        found["avx2"] = Machine("haswell", machine.triple, "", 32, 16, fma=True)
+        found["avx2"] = Machine("haswell", machine.triple, "", 32, 16, fma=True, half=True)
     if machine.scalef:
         found["avx512"] = machine
     return found

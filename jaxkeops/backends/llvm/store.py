@@ -9,6 +9,7 @@ from ...ir import Index, ListOutput, Scalar, State
 from .accumulators import Reduced
 from .builder import Builder
 from .frame import Frame, Known, below, cells, evaluate, merged
+from .storage import before_store, element as element_of
 
 
 def store(frame: Frame, first: str, rows: str, known: Known, result: Reduced) -> list[str]:
@@ -28,7 +29,7 @@ def store(frame: Frame, first: str, rows: str, known: Known, result: Reduced) ->
                 summed += [b.select(mask, name, b.const(0.0)) for name in names]
                 continue
         pointer = b.load(b.address(frame.outputs, str(number), "ptr"), "ptr", 8)
-        element = {"int32": "i32", "int64": "i64"}.get(output.dtype, b.element)
+        element = element_of(output.dtype)
         if isinstance(output, ListOutput):
             _store_lists(frame, pointer, element, rows, mask, output, result)
             continue
@@ -37,6 +38,7 @@ def store(frame: Frame, first: str, rows: str, known: Known, result: Reduced) ->
                 name = _as_index(b, result.indices[value.k], element)
             else:
                 (name,) = evaluate(b, [value], known)
+                name = before_store(b, name, output.dtype)
             if output.width == 1:
                 b.masked_store(name, b.address(pointer, first, element), mask, element)
             else:
@@ -70,6 +72,7 @@ def _store_lists(
                 name = _as_index(b, name, element)
             else:
                 name = b.load(b.address(values, entry.index, b.type), b.type)
+                name = before_store(b, name, output.dtype)
             column = b.op("mul", entry.index, str(each), "i64")
             where = b.let(f"add {type} {cells(b, rows, output.width, k)}, {b.splat(column, 'i64')}")
             b.scatter(name, b.addresses(pointer, where, element), mask, element)
