@@ -24,7 +24,9 @@ class Kernel:
         self,
         *,
         inputs: Sequence[tuple[str, int]],
-        outputs: Sequence[tuple[int, str, float] | tuple[int, str, float, str]],
+        outputs: Sequence[
+            tuple[int, str, float | Sequence[float]] | tuple[int, str, float | Sequence[float], str]
+        ],
         dtype: str,
         rows: int,
         columns: int = 0,
@@ -86,7 +88,7 @@ class Kernel:
         """(axis, width) of each input."""
 
     @property
-    def outputs(self) -> tuple[tuple[int, str, float, str], ...]:
+    def outputs(self) -> tuple[tuple[int, str, float | tuple[float, ...], str], ...]:
         """(width, dtype, value over no rows, axis) of each output."""
 
     @property

@@ -162,7 +162,7 @@ def gradient_of(formula, slot, arrays, primal, g):
     node=nodes(1),
     weight=nodes(depth=2),
     arrays=arrays_of(),
-    name=st.sampled_from(["LogSumExp", "SumSoftMaxWeight"]),
+    name=st.sampled_from(["LogSumExp", "SumSoftMaxWeight", "Max_SumShiftExpWeight"]),
 )
 def test_a_drawn_weighted_reduction_agrees_with_the_oracle(node, weight, arrays, name):
     node, weight = 3 * F.Sin(node), 2 + F.Sin(weight)

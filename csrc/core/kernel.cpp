@@ -48,6 +48,12 @@ Status check_output(const Output &output) {
     if (output.axis == Axis::p && !is_float(output.dtype))
         return wrong(std::string("an output of axis 'p' must be of a float dtype, not ") +
                      name_of(output.dtype));
+    if (!output.empties.empty() && static_cast<int64_t>(output.empties.size()) != output.width)
+        return wrong("an output of width " + std::to_string(output.width) + " has " +
+                     std::to_string(output.empties.size()) + " empty values");
+    if (!output.empties.empty() && !is_float(output.dtype))
+        return wrong(std::string("empty values that differ are for float dtypes, not ") +
+                     name_of(output.dtype));
     if (!holds(output.dtype, output.empty))
         return wrong("the empty value " + std::to_string(output.empty) + " is not an " +
                      name_of(output.dtype));

@@ -64,6 +64,7 @@ struct Output {
     Dtype dtype;
     double empty;        // the value of a reduction over no rows
     Axis axis = Axis::i; // p: summed over the kept rows as well, of shape (E,); a float dtype
+    std::vector<double> empties = {}; // `empty` of each column, where they differ; a float dtype
 };
 
 /// Compiled code and what a caller must know to run it. Never changes once made.

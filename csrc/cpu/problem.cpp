@@ -69,6 +69,13 @@ void write(const Output &output, void *start, const double *numbers) {
 
 /// Writes the value of an empty reduction to `count` numbers of an output.
 void fill(const Output &output, void *start, int64_t count) {
+    if (!output.empties.empty()) {
+        const int64_t row_bytes = output.width * size_of(output.dtype);
+        char *row = static_cast<char *>(start);
+        for (int64_t rows = count / output.width; rows > 0; --rows, row += row_bytes)
+            write(output, row, output.empties.data());
+        return;
+    }
     switch (output.dtype) {
     case Dtype::float16:
         return fill_as<Float16>(start, count, output.empty);

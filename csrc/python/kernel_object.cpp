@@ -27,8 +27,9 @@ namespace jaxkeops {
 namespace {
 
 using InputRow = std::pair<std::string, int64_t>;
-using OutputOfRows = std::tuple<int64_t, std::string, double>; // of axis i
-using OutputOfAxis = std::tuple<int64_t, std::string, double, std::string>;
+using Empty = std::variant<double, std::vector<double>>; // for all columns, or for each
+using OutputOfRows = std::tuple<int64_t, std::string, Empty>; // of axis i
+using OutputOfAxis = std::tuple<int64_t, std::string, Empty, std::string>;
 using OutputRow = std::variant<OutputOfRows, OutputOfAxis>;
 
 Axis read_axis(const std::string &name) {
@@ -51,13 +52,19 @@ Dtype read_dtype(const std::string &name) {
     throw nb::value_error(("dtype: expected one of " + known + ", got '" + name + "'").c_str());
 }
 
+Output make_output(int64_t width, const std::string &dtype, const Empty &empty, Axis axis) {
+    if (const auto *one = std::get_if<double>(&empty))
+        return {width, read_dtype(dtype), *one, axis};
+    return {width, read_dtype(dtype), 0.0, axis, std::get<std::vector<double>>(empty)};
+}
+
 Output read_output(const OutputRow &row) {
     if (const auto *of_rows = std::get_if<OutputOfRows>(&row)) {
         const auto &[width, dtype, empty] = *of_rows;
-        return {width, read_dtype(dtype), empty};
+        return make_output(width, dtype, empty, Axis::i);
     }
     const auto &[width, dtype, empty, axis] = std::get<OutputOfAxis>(row);
-    return {width, read_dtype(dtype), empty, read_axis(axis)};
+    return make_output(width, dtype, empty, read_axis(axis));
 }
 
 /// Keeps a Python object alive from C++, to be let go on any thread.
@@ -103,9 +110,12 @@ nb::tuple inputs_of(const KernelObject &self) {
 
 nb::tuple outputs_of(const KernelObject &self) {
     nb::list rows;
-    for (const Output &output : self.kernel->outputs)
-        rows.append(nb::make_tuple(output.width, name_of(output.dtype), output.empty,
+    for (const Output &output : self.kernel->outputs) {
+        const nb::object empty =
+            output.empties.empty() ? nb::cast(output.empty) : nb::tuple(nb::cast(output.empties));
+        rows.append(nb::make_tuple(output.width, name_of(output.dtype), empty,
                                    std::string(1, name_of(output.axis))));
+    }
     return nb::tuple(rows);
 }
 
@@ -163,8 +173,9 @@ void bind_kernel(nb::module_ &module) {
              "columns"_a = 0, "column_width"_a = 0, "column_inputs"_a = std::vector<int64_t>(),
              "row_block"_a = 1, "pair_cost"_a = 0.2, "workspace"_a = 0, "code"_a = nb::none(),
              nb::sig("def __init__(self, *, inputs: collections.abc.Sequence[tuple[str, int]], "
-                     "outputs: collections.abc.Sequence[tuple[int, str, float] | "
-                     "tuple[int, str, float, str]], dtype: str, rows: int, "
+                     "outputs: collections.abc.Sequence[tuple[int, str, "
+                     "float | collections.abc.Sequence[float]] | tuple[int, str, "
+                     "float | collections.abc.Sequence[float], str]], dtype: str, rows: int, "
                      "columns: int = 0, column_width: int = 0, "
                      "column_inputs: collections.abc.Sequence[int] = (), row_block: int = 1, "
                      "pair_cost: float = 0.2, workspace: int = 0, code: object = None) -> None"))
@@ -202,7 +213,8 @@ void bind_kernel(nb::module_ &module) {
                      nb::sig("def inputs(self) -> tuple[tuple[str, int], ...]"),
                      "(axis, width) of each input.")
         .def_prop_ro("outputs", &outputs_of,
-                     nb::sig("def outputs(self) -> tuple[tuple[int, str, float, str], ...]"),
+                     nb::sig("def outputs(self) -> "
+                             "tuple[tuple[int, str, float | tuple[float, ...], str], ...]"),
                      "(width, dtype, value over no rows, axis) of each output.")
         .def_prop_ro(
             "dtype", [](const KernelObject &self) { return name_of(self.kernel->dtype); },

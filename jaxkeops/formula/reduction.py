@@ -21,7 +21,7 @@ class Result:
     tail: its shape after the rows; a kernel writes it flat.
     values: an expression of the accumulator's state for each column; or, where the accumulator
             is a list, none: the whole list is the result.
-    empty: what fills it where N is 0.
+    empty: what fills it where N is 0, in all columns or in each.
     hidden: whether users do not see it; derivatives are made of it.
     axis: "i", or "p" for one without rows, (*batch, *tail): it is summed over them as well.
     """
@@ -29,7 +29,7 @@ class Result:
     kind: str
     tail: tuple[int, ...]
     values: tuple[Scalar, ...]
-    empty: float
+    empty: float | tuple[float, ...]
     hidden: bool = False
     axis: str = "i"
 

@@ -20,7 +20,7 @@ def interpret(program: Program, arrays: Sequence[Array], M: int, N: int) -> list
     """
     if N == 0:
         return [
-            np.full((M, output.width), output.empty, _dtype(output)) for output in program.outputs
+            np.full(_shape(output, M), output.empty, _dtype(output)) for output in program.outputs
         ]
     known = {leaf: _load(program, arrays, leaf) for leaf in _loads(program)}
     with np.errstate(all="ignore"):

@@ -24,13 +24,13 @@ class Output:
     """Columns of a result, one expression each, at row rate.
 
     dtype: a float dtype, or an integer one if the values are `Index` leaves.
-    empty: what fills it where there is no column to reduce.
+    empty: what fills it where there is no column to reduce, in all of its columns or in each.
     over_rows: whether it is summed over the rows as well, and so has none.
     """
 
     values: tuple[Scalar, ...]
     dtype: str
-    empty: float
+    empty: float | tuple[float, ...]
     over_rows: bool = False
 
     @property

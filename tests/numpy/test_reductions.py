@@ -102,11 +102,7 @@ def test_a_reduction_at_the_edges(name, formula, weight, count, M, N, rng):
     arrays = sample(rng, M, N, "float64")
     reduce = Genred(formula, ALIASES, name, axis=1, formula2=weight, opt_arg=count)
     results = reduce(*arrays)
-    expected = expected_of(name, formula, weight, count, arrays, 1)
-    if N == 0 and name.startswith("Max_SumShiftExp"):
-        assert results.shape == expected[0].shape
-        return
-    check(results, expected, "float64")
+    check(results, expected_of(name, formula, weight, count, arrays, 1), "float64")
 
 
 @pytest.mark.parametrize("spelling", [s for s, name in SPELLINGS.items() if s != name])

@@ -159,7 +159,7 @@ for _name, _weights in (("Max_SumShiftExp", "no"), ("Max_SumShiftExpWeight", "op
                         _reference(0),
                         *(ir.State(ir.ROW, 1 + k) for k in range(max(weight_dim, 1))),
                     ),
-                    -math.inf if weight_dim == 0 else math.nan,
+                    (-math.inf, *(0.0,) * max(weight_dim, 1)),
                 ),
             ),
             derivative=_max_sum_derivative,
