@@ -33,7 +33,13 @@ BACKENDS = (
     "GPU_2D_host",
 )
 SUM_SCHEMES = ("auto", "direct_sum", "block_sum", "kahan_scheme")
-ACCUMULATORS = ("auto", "float16", "float32", "float64")
+# Data of which dtypes each accumulator may be asked for; all totals are at least as wide anyway.
+ACCUMULATORS = {
+    "auto": tuple(FLOATS),
+    "float16": ("float16", "bfloat16"),
+    "float32": ("float16", "bfloat16", "float32"),
+    "float64": ("float32", "float64"),
+}
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,7 @@ class GenredBase(ABC):
             "enable_chunks": int(enable_chunks),
             "multVar_highdim": int(bool(rec_multVar_highdim)),
         }
+        self._accumulates = self.optional_flags["dtype_acc"] != "auto"
 
     @abstractmethod
     def __call__(
@@ -161,6 +168,16 @@ class GenredBase(ABC):
         if dtype not in FLOATS:
             raise ArgumentError(f"dtype must be {FLOAT_CHOICE}, got {dtype!r}.")
         return stages(self._formula, dtype)
+
+    def _check_accumulator(self, args: Sequence[Any]) -> None:
+        """Raises `ArgumentError` if dtype_acc was given and is not for data like `args`."""
+        accumulator = self.optional_flags["dtype_acc"]
+        dtype = str(getattr(next(iter(args), None), "dtype", "")).removeprefix("torch.")
+        if dtype in FLOATS and dtype not in ACCUMULATORS[accumulator]:
+            raise ArgumentError(
+                f"dtype_acc={accumulator!r} is for data of "
+                f"{' or '.join(ACCUMULATORS[accumulator])}, and the arrays are {dtype}."
+            )
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         return type(self), self._given

@@ -64,6 +64,8 @@ class Genred(GenredBase):
         array, before anything runs. Numbers in ranges that do not fit the arrays are found when
         the program runs: JAX reports them, as `ValueError` or `jax.errors.JaxRuntimeError`.
         """
+        if self._accumulates:
+            self._check_accumulator(args)
         if backend != "auto" or out is not None:
             check_call(len(args), self._names, backend)
             if out is not None:

@@ -97,6 +97,7 @@ class Genred(GenredBase):
                     "numpy.asarray, or the jaxkeops door of its library."
                 )
         name = common_dtype([arg.dtype.name for arg in args], self._names)
+        self._check_accumulator(args)
         dtype = np.dtype(args[0].dtype.type)  # in the machine's byte order
         fitted = fit(self._formula.inputs, [arg.shape for arg in args], self._names)
         arrays = tuple(

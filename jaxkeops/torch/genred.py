@@ -59,6 +59,8 @@ class Genred(GenredBase):
         """
         if backend != "auto":
             check_call(len(args), self._names, backend)
+        if self._accumulates:
+            self._check_accumulator(args)
         blocks = () if ranges is None else check_ranges(ranges, self.axis, args)
         results = reduce_arguments(self._formula, self._names, args, blocks)
         if not self._plain:

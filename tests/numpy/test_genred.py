@@ -313,6 +313,22 @@ def test_a_wrong_declaration_is_refused(change, error, message):
         Genred(**given)
 
 
+@pytest.mark.parametrize(
+    ("options", "taken", "refused"),
+    [
+        ({"dtype_acc": "float64"}, "float32", "float16"),
+        ({"use_double_acc": True}, "float64", "float16"),
+        ({"dtype_acc": "float32"}, "float16", "float64"),
+        ({"dtype_acc": "float16"}, "float16", "float32"),
+    ],
+)
+def test_an_accumulator_is_for_some_dtypes(options, taken, refused, rng):
+    reduce = Genred(FORMULA, ALIASES, axis=1, sum_scheme="kahan_scheme", **options)
+    assert reduce(*sample(rng, 5, 6, taken)).dtype == taken
+    with pytest.raises(ArgumentError, match=r"dtype_acc=.* is for data of"):
+        reduce(*sample(rng, 5, 6, refused))
+
+
 def test_an_unknown_keyword_is_refused():
     with pytest.raises(TypeError):
         Genred(FORMULA, ALIASES, backend="CPU")
