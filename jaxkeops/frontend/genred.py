@@ -73,6 +73,8 @@ def declare_formula(
         )
     if not isinstance(formula, str):
         raise ArgumentTypeError(f"formula must be a string, got {type(formula).__name__}.")
+    if reduction_op == "Zero" and formula.strip().isdecimal():
+        formula = f"Zero({formula.strip()})"  # this reduction is of a width, written alone
     texts = [formula, formula2] if formula2 else [formula]
     nodes, variables = read_formulas(texts, aliases)
     inputs = [Input(var.axis, var.dim) for var in variables]

@@ -168,3 +168,9 @@ def test_any_k_up_to_n_and_beyond(rng):
     assert (values[:, 20_000:] == np.inf).all()
     np.testing.assert_allclose(values[:, :20_000], np.sort(squared, 1), rtol=1e-12)
     np.testing.assert_array_equal(np.sort(rows[:, :20_000], 1), np.tile(np.arange(20_000), (40, 1)))
+
+
+def test_zeros_of_a_width(rng):
+    x, y = rng.normal(size=(5, 3)), rng.normal(size=(6, 3))
+    result = Genred("4", ["x = Vi(3)", "y = Vj(3)"], "Zero", axis=1)(x, y)
+    np.testing.assert_array_equal(result, np.zeros((5, 4)))
