@@ -23,7 +23,7 @@ register(
 register(
     Reduction(
         "Zero",
-        "Zeros, a column for each coordinate of f; or n columns, where the formula is an integer n.",
+        "Zeros, a column for each coordinate of f; n columns where the formula is an integer n.",
         value=lambda f, g, count: (np.zeros_like(f[..., :1, :].sum(-2)),),
         accumulate=lambda f, g, count: ir.Total((ir.const(0.0),) * len(f)),
         results=lambda dim, weight_dim, count: (Result("float", (dim,), states(dim), 0.0),),
