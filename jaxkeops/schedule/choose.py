@@ -27,7 +27,7 @@ COSTS = {
     "tanh": 24.0,
 }
 
-SUM_TILE = 256  # columns: error 6e-8 at N = 1e6 in float32, for 1 % of the time
+SUM_TILE = 256  # columns: few enough for the digits of float32, many enough to hide the total
 EXTREMUM_TILE = 32  # columns: as few as a rescan should cost, as many as hide the bookkeeping
 
 

@@ -1,7 +1,7 @@
 """Running totals that lose nothing: tiles are summed in the dtype of the data, totals above it.
 
-Measured on a Gaussian sum of 1e6 positive terms in float32: relative error 6e-8, where one
-running float32 total has 9e-4; the cost is 1 % of the time.
+A million float32 terms of one sign keep all their digits this way (a test holds it), where one
+running float32 total loses four; a total is touched once a tile, so it costs little.
 """
 
 from __future__ import annotations
