@@ -17,7 +17,8 @@ def extremum(
     """The best value in the loop over pairs, and of the index only the tile that has it.
 
     Blending an index in at each pair would be one more operation for each; finding it in one tile
-    at the end costs that tile. The tile is computed by the same instructions, so the value is found again.
+    at the end costs that tile. The tile is computed by the same instructions, so the value is
+    found again.
     """
     b, values = frame.b, accumulator.values
     count, least = len(values), accumulator.sense == "min"
