@@ -13,7 +13,6 @@ from ..errors import ArgumentError
 from ..ir import Input
 
 Shape = tuple[int, ...]
-AXIS_NAMES = {"i": "Vi", "j": "Vj", "p": "Pm"}
 
 
 @dataclass(frozen=True)
@@ -65,16 +64,15 @@ def fit(inputs: Sequence[Input], shapes: Sequence[Shape], names: Sequence[str]) 
 
 
 def _rows(name: str, given: Input, shape: Shape) -> Shape:
-    kind = f"{AXIS_NAMES[given.axis]}({given.dim})"
     if len(shape) < 2:
         raise ArgumentError(
-            f"{name} = {kind} takes an array of shape (..., rows, {given.dim}), got one of shape "
-            f"{shape}. Give each row its coordinates: reshape it to (rows, {given.dim})."
+            f"{name} takes an array of shape (..., rows, {given.dim}), got one of shape {shape}. "
+            f"Give each row its coordinates: reshape it to (rows, {given.dim})."
         )
     if shape[-1] != given.dim:
         raise ArgumentError(
-            f"{name} = {kind} takes {given.dim} columns, got {shape[-1]}: an array of shape "
-            f"{shape}. Correct the alias or the array."
+            f"{name} is declared with dimension {given.dim} and takes {given.dim} columns, got "
+            f"{shape[-1]}: an array of shape {shape}. Correct the alias or the array."
         )
     return shape
 
@@ -86,8 +84,8 @@ def _parameter(name: str, given: Input, shape: Shape, rank: int) -> Shape:
         shape = (*shape[:-2], shape[-1])
     if not shape or shape[-1] != given.dim:
         raise ArgumentError(
-            f"{name} = Pm({given.dim}) takes an array of shape ({given.dim},), or (..., "
-            f"{given.dim}) in batches, got one of shape {shape}."
+            f"{name}, a parameter, takes an array of shape ({given.dim},), or (..., {given.dim}) "
+            f"in batches, got one of shape {shape}."
         )
     return shape
 
@@ -113,8 +111,8 @@ def _row_count(
         if given.axis == axis:
             if witness and shape[-2] != count:
                 raise ArgumentError(
-                    f"All {AXIS_NAMES[axis]} arrays must have one number of rows: {witness} has "
-                    f"{count}, {name} has {shape[-2]} (shape {shape})."
+                    f"Arrays on one axis must have one number of rows: {witness} has {count}, "
+                    f"{name} has {shape[-2]} (shape {shape})."
                 )
             count, witness = shape[-2], name
     return count

@@ -77,7 +77,7 @@ def test_what_is_no_array_is_refused(wrong, genred, arrays):
 @pytest.mark.parametrize("wrap", [lambda f: f, jax.jit])
 def test_shapes_that_do_not_fit_are_refused_when_traced(wrap, genred, arrays):
     x, y, p = arrays
-    with pytest.raises(ArgumentError, match=r"y = Vj\(2\) takes 2 columns, got 1"):
+    with pytest.raises(ArgumentError, match=r"y .*takes 2 columns, got 1"):
         wrap(genred)(x, y[:, :1], p)
     with pytest.raises(ArgumentError, match=r"takes 3 arrays \(x, y, p\), got 2"):
         wrap(genred)(x, y)

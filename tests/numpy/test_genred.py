@@ -343,9 +343,9 @@ def test_wrong_arguments_are_refused(warm, rng):
     for args, error, message in (
         ((gamma, x, y), ArgumentError, "takes 4 arrays"),
         ((gamma, x, y, b, b), ArgumentError, "takes 4 arrays"),
-        ((gamma, x[:, :2], y, b), ArgumentError, r"X = Vi\(3\) takes 3 columns, got 2"),
+        ((gamma, x[:, :2], y, b), ArgumentError, r"X .*takes 3 columns, got 2"),
         ((gamma, x, y, b[:4]), ArgumentError, "Y has 6, B has 4"),
-        ((gamma, x[0], y, b), ArgumentError, r"X = Vi\(3\) takes an array of shape"),
+        ((gamma, x[0], y, b), ArgumentError, "X takes an array of shape"),
         ((gamma, x, y.astype("f8"), b), ArgumentError, "G has float32, Y has float64"),
         ((gamma, x.astype(int), y, b), ArgumentError, "X has dtype int64"),
         ((gamma, x.astype("f2"), y, b), ArgumentError, "G has float32, X has float16"),

@@ -123,7 +123,7 @@ def test_hidden_results_in_a_compiled_function(close, rng):
 
 def test_a_wrong_shape_is_reported_while_compiling(gaussian_case, rng):
     x, y, b, p = gaussian_case.tensors(rng)
-    with pytest.raises((JaxKeopsError, RuntimeError), match=r"x = Vi\(3\) takes 3 columns"):
+    with pytest.raises((JaxKeopsError, RuntimeError), match=r"x .*takes 3 columns"):
         compiled(gaussian_case.reduction)(x[:, :2], y, b, p)
 
 
