@@ -19,8 +19,10 @@ def sweeps_of(function, *args):
         for equation in jaxpr.eqns:
             if equation.primitive.name == "jaxkeops_reduce":
                 found.append([out.aval.shape for out in equation.outvars])
-            for inner in jax.core.jaxprs_in_params(equation.params):
-                walk(inner)
+            for inner in equation.params.values():
+                inner = getattr(inner, "jaxpr", inner)  # a closed program holds the open one
+                if hasattr(inner, "eqns"):
+                    walk(inner)
 
     walk(jax.make_jaxpr(function)(*args).jaxpr)
     return found
