@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -10,13 +10,17 @@ from jaxkeops.formula.node import Call, Node, Number, Var, topological, variable
 
 
 def evaluate(
-    node: Node, arrays: Mapping[int, np.ndarray], declared: Sequence[Var] | None = None
+    node: Node,
+    arrays: Mapping[int, np.ndarray],
+    declared: Sequence[Var] | None = None,
+    move: Callable[[Call, np.ndarray], np.ndarray] = lambda part, value: value,
 ) -> np.ndarray:
     """The values of `node` at all pairs, of shape (..., M, N, dim).
 
     arrays: by slot; (..., M, D) on axis i, (..., N, D) on axis j, (..., D) for a parameter.
     Batch dimensions broadcast. M and N are read from all variables in `declared`, by default
     those that occur; where there is none on an axis, its extent is 1.
+    move: what becomes of the value of each op before others take it, to try what roundings do.
     """
     if declared is None:
         declared = list(variables(node).values())
@@ -30,7 +34,8 @@ def evaluate(
                 case Number(dim, value):
                     values[part] = np.full((1, 1, dim), value)
                 case Call(op=op, args=args, params=params):
-                    values[part] = np.asarray(op.value(*(values[arg] for arg in args), *params))
+                    value = np.asarray(op.value(*(values[arg] for arg in args), *params))
+                    values[part] = move(part, value)
     rows = np.broadcast_shapes((1, 1), *(array.shape[:-1] for array in on_pairs.values()))
     return np.broadcast_to(values[node], (*rows, node.dim))
 
