@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import ArgumentTypeError, FormulaError, FormulaSyntaxError, point_at
@@ -110,6 +110,10 @@ def declare(aliases: Sequence[str]) -> Declarations:
     if isinstance(aliases, str):
         raise ArgumentTypeError(
             f"Declarations are a list of strings, got one string: write [{aliases!r}]."
+        )
+    if not isinstance(aliases, Iterable):
+        raise ArgumentTypeError(
+            f"Declarations are a list of strings such as 'x = Vi(3)', got {type(aliases).__name__}."
         )
     names: dict[str, Var] = {}
     slots: dict[int, Var] = {}

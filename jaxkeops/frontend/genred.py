@@ -77,6 +77,11 @@ def declare_formula(
         formula = f"Zero({formula.strip()})"  # this reduction is of a width, written alone
     texts = [formula, formula2] if formula2 else [formula]
     nodes, variables = read_formulas(texts, aliases)
+    if not variables:
+        raise ArgumentError(
+            f"The formula {formula!r} takes no arrays, so nothing says the dtype of its result: "
+            "declare one in aliases."
+        )
     inputs = [Input(var.axis, var.dim) for var in variables]
     if axis == 0:
         nodes = tuple(map(swap_axes, nodes))
@@ -112,9 +117,12 @@ class GenredBase(ABC):
         rec_multVar_highdim: bool | int | None = False,
         use_fast_math: bool = True,
     ) -> None:
+        declared = declare_formula(formula, aliases, reduction_op, axis, formula2, opt_arg)
+        summed = declared.formula.reduction.derivative is not None
+        _check_accuracy(reduction_op, summed, dtype_acc, use_double_acc, sum_scheme)
         self._given = (
             formula,
-            aliases if isinstance(aliases, str) else tuple(aliases),
+            tuple(aliases),
             reduction_op,
             axis,
             dtype,
@@ -128,9 +136,6 @@ class GenredBase(ABC):
             rec_multVar_highdim,
             use_fast_math,
         )
-        declared = declare_formula(formula, aliases, reduction_op, axis, formula2, opt_arg)
-        summed = declared.formula.reduction.derivative is not None
-        _check_accuracy(reduction_op, summed, dtype_acc, use_double_acc, sum_scheme)
         self._formula = declared.formula
         self._names = declared.names
         self._ready: dict[Any, Any] = {}  # what a door keeps for calls to come, by dtype
@@ -205,10 +210,6 @@ def check_call(count: int, names: Sequence[str], backend: str) -> None:
 
 def common_dtype(dtypes: Sequence[str], names: Sequence[str]) -> str:
     """The one dtype of all arrays, by name. Raises `ArgumentError` if there is not one."""
-    if not dtypes:
-        raise ArgumentError(
-            "The formula takes no arrays, so nothing says the dtype of its result. Declare one."
-        )
     for name, dtype in zip(names, dtypes, strict=True):
         if dtype not in FLOATS:
             raise ArgumentError(

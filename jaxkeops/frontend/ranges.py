@@ -12,8 +12,10 @@ NAMES = ("ranges_i", "slices_i", "redranges_j", "ranges_j", "slices_j", "redrang
 
 
 def check_ranges(ranges: Any) -> tuple[Any, ...]:
-    """`ranges` as a tuple of six. Raises `ArgumentError` if it is not that many."""
-    if isinstance(ranges, str | bytes) or not hasattr(ranges, "__len__"):
+    """`ranges`, a tuple or list, as a tuple of six. Raises `ArgumentError` if it is not that many,
+    and `ArgumentTypeError` if it is something else.
+    """
+    if not isinstance(ranges, tuple | list):  # one array of six rows is not six arrays
         raise ArgumentTypeError(
             f"ranges is a tuple of six integer arrays ({', '.join(NAMES)}), got "
             f"{type(ranges).__name__}."

@@ -11,12 +11,12 @@ import torch
 from ..errors import ArgumentError, ArgumentTypeError, NoBackendError
 from ..formula import Formula
 from ..frontend.genred import check_call, common_dtype
+from ..frontend.ranges import NAMES, check_ranges as six_ranges
 from ..frontend.shapes import Shape, fit
 from .op import FLOAT_NAMES
 
 DEVICES = ("cpu", "meta")  # a tensor on "meta" has no data: it asks for shapes
 INTEGERS = (torch.int32, torch.int64)
-RANGES = ("ranges_i", "slices_i", "redranges_j", "ranges_j", "slices_j", "redranges_i")
 
 
 def complete(
@@ -26,9 +26,8 @@ def complete(
 
     Raises `ArgumentError`, `ArgumentTypeError` or `NoBackendError` with the name of the array.
     """
-    if len(arrays) != len(names) or not arrays:
+    if len(arrays) != len(names):
         check_call(len(arrays), names, "auto")
-        raise ArgumentError("The formula takes no array, so its result would have no dtype.")
     for array in arrays:
         if not isinstance(array, torch.Tensor):
             _refuse_types(names, arrays)
@@ -65,10 +64,7 @@ def check_ranges(ranges: Any, axis: int, arrays: Sequence[Any]) -> tuple[torch.T
     What numbers they hold, the kernel's launch checks. Raises `ArgumentError` or
     `ArgumentTypeError` with the name of the array.
     """
-    if not isinstance(ranges, tuple | list) or len(ranges) != len(RANGES):
-        came = f"{len(ranges)}" if isinstance(ranges, tuple | list) else type(ranges).__name__
-        raise ArgumentError(f"ranges takes a tuple of 6 tensors, {', '.join(RANGES)}; got {came}.")
-    for name, array in zip(RANGES, ranges, strict=True):
+    for name, array in zip(NAMES, six_ranges(ranges), strict=True):
         if not isinstance(array, torch.Tensor):
             raise ArgumentTypeError(
                 f"ranges: {name} must be a torch.Tensor, got {type(array).__name__}. Use "

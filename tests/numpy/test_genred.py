@@ -280,6 +280,8 @@ def test_stages_print_as_text():
         ({"formula": "Exp(X"}, FormulaSyntaxError, r"\^"),
         ({"formula": "X + B"}, FormulaError, "dimensions 3 and 2"),
         ({"formula": 3}, ArgumentTypeError, "formula must be a string"),
+        ({"formula": "2", "aliases": []}, ArgumentError, "takes no arrays"),
+        ({"aliases": None}, ArgumentTypeError, "a list of strings"),
         ({"aliases": "X = Vi(3)"}, JaxKeopsError, "list"),
         (
             {"reduction_op": "SoftMax", "formula2": "B"},

@@ -10,7 +10,6 @@ from jaxkeops.ir import Input
 from jaxkeops.torch.derivatives import apply
 
 M, N = 2, 3
-# Where one argument is a table and the other picks from it, a difference may step over an edge.
 SAMPLES = [(op, *op.samples[0]) for op in OPS.values() if op.arity]
 
 
