@@ -94,7 +94,7 @@ def _build(formula: Formula, dtype: str, index_dtype: str) -> native.Kernel:
         dtype=dtype,
         rows=loaded.addresses["rows"],
         columns=loaded.addresses.get("columns", 0),
-        column_width=len(program.columns),
+        column_width=program.column_width,
         column_inputs=used,
         row_block=llvm.row_block(program, machine),
         workspace=llvm.workspace_bytes(program, machine),

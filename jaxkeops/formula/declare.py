@@ -62,8 +62,7 @@ def elementwise(
 
     def lower_all(*operands: Any) -> Coords:
         args, literals = operands[:arity], operands[arity:]
-        dim = max(map(len, args))
-        return [lower(*(arg[k % len(arg)] for arg in args), *literals) for k in range(dim)]
+        return ir.elementwise(lambda *scalars: lower(*scalars, *literals), *args)
 
     return register(
         Op(
@@ -124,8 +123,7 @@ def fold(
         return reduce(F.Add, terms) if terms else None
 
     def lower(*args: Coords) -> Coords:
-        width = max(map(len, args))
-        return [reduce(ir.add, [term(*(arg[k % len(arg)] for arg in args)) for k in range(width)])]
+        return [ir.total(ir.elementwise(term, *args))]
 
     return register(
         Op(

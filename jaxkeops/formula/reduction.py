@@ -9,7 +9,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from ..errors import ArgumentTypeError, FormulaError, UnknownNameError
-from ..ir import Accumulator, Scalar
+from ..ir import Accumulator, Vector
 from .node import Coords, Node
 
 
@@ -28,7 +28,7 @@ class Result:
 
     kind: str
     tail: tuple[int, ...]
-    values: tuple[Scalar, ...]
+    values: Vector
     empty: float | tuple[float, ...]
     hidden: bool = False
     axis: str = "i"

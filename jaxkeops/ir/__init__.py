@@ -44,6 +44,7 @@ from .program import (
 )
 from .scalar import (
     COLUMN as COLUMN,
+    COMPONENT as COMPONENT,
     PAIR as PAIR,
     PARAMETER as PARAMETER,
     RATE_NAMES as RATE_NAMES,
@@ -51,6 +52,9 @@ from .scalar import (
     Apply as Apply,
     Column as Column,
     Const as Const,
+    Each as Each,
+    Fold as Fold,
+    Guard as Guard,
     Index as Index,
     Instr as Instr,
     Load as Load,
@@ -59,4 +63,15 @@ from .scalar import (
     const as const,
     load as load,
     topological as topological,
+    width as width,
+)
+from .vector import (
+    Vector as Vector,
+    at as at,
+    elementwise as elementwise,
+    fold as fold,
+    loop_counts as loop_counts,
+    parts as parts,
+    total as total,
+    unrolled as unrolled,
 )

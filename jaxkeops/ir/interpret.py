@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 
 from ..dtypes import DTYPES
-from .program import Extremum, ListOutput, Lowest, Output, Program, ShiftedExp, Total, roots
-from .scalar import Apply, Column, Const, Index, Load, Scalar, State, topological
+from .instr import add
+from .program import (
+    Accumulator,
+    Extremum,
+    ListOutput,
+    Lowest,
+    Output,
+    Program,
+    ShiftedExp,
+    Total,
+    roots,
+    with_roots,
+)
+from .scalar import (
+    Apply,
+    Column,
+    Const,
+    Each,
+    Fold,
+    Guard,
+    Index,
+    Load,
+    Scalar,
+    State,
+    topological,
+)
+from .vector import at
 
 Array = np.ndarray
 
@@ -22,32 +48,85 @@ def interpret(program: Program, arrays: Sequence[Array], M: int, N: int) -> list
         return [
             np.full(_shape(output, M), output.empty, _dtype(output)) for output in program.outputs
         ]
-    known = {leaf: _load(program, arrays, leaf) for leaf in _loads(program)}
+    run = _Run(program, arrays)
     with np.errstate(all="ignore"):
-        columns = _evaluate(program.columns, known)
-        for leaf in topological(roots(program.accumulator)):
-            if isinstance(leaf, Column):
-                known[leaf] = columns[leaf.k]
-        taken = [
-            np.broadcast_to(value, (M, N)) for value in _evaluate(roots(program.accumulator), known)
-        ]
-        states, indices = _accumulate(program, taken)
+        run.columns = run.evaluate(written_out(program.columns))
+        accumulator = with_roots(program.accumulator, written_out(roots(program.accumulator)))
+        taken = [np.broadcast_to(value, (M, N)) for value in run.evaluate(roots(accumulator))]
+        run.states, run.indices = _accumulate(accumulator, taken)
         results = []
         for output in program.outputs:
             if isinstance(output, ListOutput):
-                entries = indices if output.indices else states
+                entries = run.indices if output.indices else run.states
                 results.append(np.stack(entries, 1).astype(_dtype(output)))
                 continue
-            for leaf in topological(output.values):
-                if isinstance(leaf, State):
-                    known[leaf] = states[leaf.k][:, None]
-                elif isinstance(leaf, Index):
-                    known[leaf] = indices[leaf.k][:, None]
-            values = [np.broadcast_to(value, (M, 1)) for value in _evaluate(output.values, known)]
-            rows = np.concatenate(values, 1)
+            values = run.evaluate(written_out(output.values))
+            rows = np.concatenate([np.broadcast_to(value, (M, 1)) for value in values], 1)
             whole = rows.sum(0) if output.over_rows else rows
             results.append(whole.astype(_dtype(output)))
     return results
+
+
+def written_out(ends: Sequence[Scalar]) -> tuple[Scalar, ...]:
+    """The same numbers without loops over components."""
+    new: dict[Scalar, Scalar] = {}
+    for scalar in topological(ends):
+        match scalar:
+            case Apply(instr=instr, operands=operands):
+                new[scalar] = instr(*(new[operand] for operand in operands))
+            case Fold(body=body, count=count):
+                new[scalar] = reduce(add, [at(new[body], c) for c in range(count)])
+            case Guard(rate=rate, fast=fast, exact=exact, bound=bound):
+                new[scalar] = Guard(rate, new[fast], new[exact], new[bound])
+            case Each(rate=rate, body=body, count=count):
+                new[scalar] = Each(rate, new[body], count)
+            case _:
+                new[scalar] = scalar
+    found: list[Scalar] = []
+    for end in ends:
+        root = new[end]
+        each = isinstance(root, Each)
+        found += [at(root.body, c) for c in range(root.count)] if each else [root]
+    return tuple(found)
+
+
+class _Run:
+    """The arrays of one run, on axes of rows and columns, and what has been computed of it."""
+
+    def __init__(self, program: Program, arrays: Sequence[Array]) -> None:
+        self.program = program
+        self.arrays = [np.asarray(array, np.float64) for array in arrays]
+        self.columns: list[Array] = []
+        self.states: list[Array] = []
+        self.indices: list[Array] = []
+
+    def evaluate(self, ends: Sequence[Scalar]) -> list[Array]:
+        values: dict[Scalar, Array] = {}
+        for scalar in topological(ends):
+            match scalar:
+                case Const(value=value):
+                    values[scalar] = np.float64(value)
+                case Load():
+                    values[scalar] = self._load(scalar)
+                case Column(k=k):
+                    values[scalar] = self.columns[k]
+                case State(k=k):
+                    values[scalar] = self.states[k][:, None]
+                case Index(k=k):
+                    values[scalar] = self.indices[k][:, None]
+                case Apply(instr=instr, operands=operands):
+                    values[scalar] = instr.evaluate(*(values[o] for o in operands))
+                case Guard(fast=fast, exact=exact, bound=bound):
+                    good = values[fast] >= values[bound]
+                    values[scalar] = np.where(good, values[fast], values[exact])
+                case _:
+                    raise AssertionError(scalar)
+        return [values[end] for end in ends]
+
+    def _load(self, leaf: Load) -> Array:
+        column = self.arrays[leaf.slot][..., leaf.k]
+        axis = self.program.inputs[leaf.slot].axis
+        return {"i": column[..., None], "j": column[None, ...], "p": column}[axis]
 
 
 def _dtype(output: Output | ListOutput) -> np.dtype:
@@ -60,32 +139,8 @@ def _shape(output: Output | ListOutput, M: int) -> tuple[int, ...]:
     return (output.width,) if without_rows else (M, output.width)
 
 
-def _loads(program: Program) -> list[Load]:
-    everything = topological([*program.columns, *roots(program.accumulator), *program.given])
-    return [leaf for leaf in everything if isinstance(leaf, Load)]
-
-
-def _load(program: Program, arrays: Sequence[Array], leaf: Load) -> Array:
-    column = np.asarray(arrays[leaf.slot], np.float64)[..., leaf.k]
-    axis = program.inputs[leaf.slot].axis
-    return {"i": column[..., None], "j": column[None, ...], "p": column}[axis]
-
-
-def _evaluate(ends: Sequence[Scalar], known: dict[Scalar, Array]) -> list[Array]:
-    values = dict(known)
-    for scalar in topological(ends):
-        match scalar:
-            case Const(value=value):
-                values[scalar] = np.float64(value)
-            case Apply(instr=instr, operands=operands):
-                values[scalar] = instr.evaluate(*(values[o] for o in operands))
-            case _:
-                assert scalar in values, scalar
-    return [values[end] for end in ends]
-
-
-def _accumulate(program: Program, taken: list[Array]) -> tuple[list[Array], list[Array]]:
-    match program.accumulator:
+def _accumulate(accumulator: Accumulator, taken: list[Array]) -> tuple[list[Array], list[Array]]:
+    match accumulator:
         case Total():
             return [value.sum(1) for value in taken], []
         case ShiftedExp(exponents, _, exact):

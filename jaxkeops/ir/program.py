@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .scalar import Scalar
+from .scalar import Scalar, width
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """Columns of a result, one expression each, at row rate.
+    """Columns of a result at row rate, an expression for each or for several, as in `Each`.
 
     dtype: a float dtype, or an integer one if the values are `Index` leaves.
     empty: what fills it where there is no column to reduce, in all of its columns or in each.
@@ -35,7 +35,7 @@ class Output:
 
     @property
     def width(self) -> int:
-        return len(self.values)
+        return sum(map(width, self.values))
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ListOutput:
 
 @dataclass(frozen=True)
 class Total:
-    """State k: the sum over columns of values[k]."""
+    """State k: the sum over columns of number k of the values, `Each` being several."""
 
     values: tuple[Scalar, ...]
 
@@ -62,7 +62,7 @@ class Total:
 class ShiftedExp:
     """Sums of exponentials that cannot overflow, kept as references and scaled sums.
 
-    For exponent number e, with W weights and first = e (1 + W):
+    For exponent number e, with W weights, `Each` being several, and first = e (1 + W):
     State first: a reference m, within a few units of the greatest exponents[e].
     State first + 1 + k: the sum over columns of 2 ** (exponents[e] - m) * weights[k].
     exact: m is the greatest exponent itself, which costs one more operation a pair.
@@ -126,19 +126,24 @@ def with_roots(accumulator: Accumulator, roots: tuple[Scalar, ...]) -> Accumulat
 class Schedule:
     """How loops are cut, as data. A backend reads it, and decides nothing.
 
-    row_vectors:  registers of rows that one pass over the columns serves.
-    tile:         columns that are summed in the dtype of the data before the total takes them.
+    row_vectors: registers of rows that one pass over the columns serves.
+    tile:        columns that are summed in the dtype of the data before the total takes them.
+    columns:     columns that one loop over components serves.
+    components:  sums, of those too many for registers, that one loop over a tile serves.
     """
 
     row_vectors: int
     tile: int
+    columns: int = 1
+    components: int = 1
 
 
 @dataclass(frozen=True)
 class Program:
     """For each row: the accumulator takes in every column, then the outputs are written.
 
-    columns: values computed once for each column, before the rows; leaves `Column(k)` read them.
+    columns: values computed once for each column, before the rows, `Each` being several; leaves
+             `Column(k)` read them, by the place of their numbers.
     dtype: what everything is computed in; stored: the dtype of the inputs, as they lie there.
     """
 
@@ -149,6 +154,11 @@ class Program:
     accumulator: Accumulator
     outputs: tuple[Output | ListOutput, ...]
     schedule: Schedule
+
+    @property
+    def column_width(self) -> int:
+        """How many numbers are computed once for each column."""
+        return sum(map(width, self.columns))
 
     @property
     def given(self) -> tuple[Scalar, ...]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 # How often a value changes: bits, so that the rate of a result is the union of its operands'.
-PARAMETER, ROW, COLUMN, PAIR = 0, 1, 2, 3
+# COMPONENT joins the others inside a loop over components, of a `Fold` or an `Each`.
+PARAMETER, ROW, COLUMN, PAIR, COMPONENT = 0, 1, 2, 3, 4
 RATE_OF_AXIS = {"p": PARAMETER, "i": ROW, "j": COLUMN}
 RATE_NAMES = ("parameter", "row", "column", "pair")
 
@@ -16,10 +17,15 @@ RATE_NAMES = ("parameter", "row", "column", "pair")
 class Scalar:
     """One number, computed once for each parameter set, row, column or pair: its `rate`.
 
-    Two scalars are equal if they are the same object; `ir.share` makes equal ones the same.
+    Two scalars are equal if they are the same object.
     """
 
     rate: int
+
+    @property
+    def inside(self) -> tuple[Scalar, ...]:
+        """The expressions that this one is made of."""
+        return ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -29,10 +35,14 @@ class Const(Scalar):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Load(Scalar):
-    """Coordinate `k` of input number `slot`, at the row or column that the loops are at."""
+    """Coordinate `k` of input number `slot`, at the row or column that the loops are at.
+
+    stride: at component c of a loop it is coordinate k + c stride; so for all leaves that have one.
+    """
 
     slot: int
     k: int
+    stride: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -40,6 +50,7 @@ class Column(Scalar):
     """Number `k` of the values that the program computes once for each column."""
 
     k: int
+    stride: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -47,6 +58,7 @@ class State(Scalar):
     """Number `k` of what the accumulator holds for a row, once all columns are in."""
 
     k: int
+    stride: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -60,6 +72,49 @@ class Index(Scalar):
 class Apply(Scalar):
     instr: Instr
     operands: tuple[Scalar, ...]
+
+    @property
+    def inside(self) -> tuple[Scalar, ...]:
+        return self.operands
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Fold(Scalar):
+    """The sum of `body` at components 0, ..., count - 1: a loop, however many they are."""
+
+    body: Scalar
+    count: int
+
+    @property
+    def inside(self) -> tuple[Scalar, ...]:
+        return (self.body,)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Each(Scalar):
+    """Not one number but `count`: `body` at each component. Only a root, never an operand."""
+
+    body: Scalar
+    count: int
+
+    @property
+    def inside(self) -> tuple[Scalar, ...]:
+        return (self.body,)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Guard(Scalar):
+    """`fast` where it is at least `bound`, else `exact`: one number, up to roundings, computed
+    in two ways, of which the first loses digits where it is small.
+    """
+
+    fast: Scalar
+    exact: Scalar
+    bound: Scalar
+
+    @property
+    def inside(self) -> tuple[Scalar, ...]:
+        return (self.fast, self.exact, self.bound)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -82,8 +137,13 @@ def const(value: float) -> Const:
     return Const(PARAMETER, float(value))
 
 
-def load(slot: int, k: int, axis: str) -> Load:
-    return Load(RATE_OF_AXIS[axis], slot, k)
+def load(slot: int, k: int, axis: str, stride: int = 0) -> Load:
+    return Load(RATE_OF_AXIS[axis] | (COMPONENT if stride else 0), slot, k, stride)
+
+
+def width(root: Scalar) -> int:
+    """How many numbers a root of a program stands for."""
+    return root.count if isinstance(root, Each) else 1
 
 
 def topological(roots: Iterable[Scalar]) -> list[Scalar]:
@@ -94,12 +154,13 @@ def topological(roots: Iterable[Scalar]) -> list[Scalar]:
     order: dict[Scalar, None] = {}
     stack: list[tuple[Scalar, bool]] = [(root, False) for root in reversed(list(roots))]
     while stack:
-        scalar, operands_done = stack.pop()
+        scalar, inside_done = stack.pop()
         if scalar in order:
             continue
-        if operands_done or not isinstance(scalar, Apply):
+        inside = scalar.inside
+        if inside_done or not inside:
             order[scalar] = None
         else:
             stack.append((scalar, True))
-            stack.extend((operand, False) for operand in reversed(scalar.operands))
+            stack.extend((part, False) for part in reversed(inside))
     return list(order)

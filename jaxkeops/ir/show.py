@@ -15,16 +15,22 @@ from .program import (
     roots,
 )
 from .scalar import (
+    COMPONENT,
+    PAIR,
     PARAMETER,
     RATE_NAMES,
     Apply,
     Column,
     Const,
+    Each,
+    Fold,
+    Guard,
     Index,
     Load,
     Scalar,
     State,
     topological,
+    width,
 )
 
 
@@ -35,11 +41,17 @@ def show(program: Program) -> str:
     lines = [f"program {program.dtype}{stored}"]
     lines += [f"  v{slot}: {given.axis} {given.dim}" for slot, given in enumerate(program.inputs)]
     cut = program.schedule
-    lines.append(f"schedule row_vectors={cut.row_vectors} tile={cut.tile}")
+    extra = f" columns={cut.columns}" if cut.columns > 1 else ""
+    extra += f" components={cut.components}" if cut.components > 1 else ""
+    lines.append(f"schedule row_vectors={cut.row_vectors} tile={cut.tile}{extra}")
     sections: dict[int, list[str]] = {rate: [] for rate in range(len(RATE_NAMES))}
     ends = program.given
     _statements([*program.columns, *roots(program.accumulator)], names, sections)
-    stored = [f"column c{k} = {names[root]}" for k, root in enumerate(program.columns)]
+    stored, place = [], 0
+    for root in program.columns:
+        name = f"c[{_place(place, 1)}]" if isinstance(root, Each) else f"c{place}"
+        stored.append(f"column {name} = {names[root]}")
+        place += width(root)
     outputs: dict[int, list[str]] = {rate: [] for rate in range(len(RATE_NAMES))}
     _statements(ends, names, outputs, prefix="o")
     sections[PARAMETER] += outputs[PARAMETER]
@@ -64,24 +76,48 @@ def show(program: Program) -> str:
 def _statements(
     ends: Iterable[Scalar], names: dict[Scalar, str], sections: dict[int, list[str]], prefix="t"
 ) -> None:
+    """Names what `ends` are made of, with a line each in the section of its rate.
+
+    What is inside of a loop over components is an indented line before the line of the loop.
+    """
     for scalar in topological(ends):
         if scalar in names:
             continue
+        lines = sections[scalar.rate & PAIR]
+        fresh = f"{prefix}{sum(map(len, sections.values()))}"
+        indent = "  " if scalar.rate & COMPONENT else ""
         match scalar:
             case Const(value=value):
                 names[scalar] = repr(value)
-            case Load(slot=slot, k=k):
-                names[scalar] = f"v{slot}[{k}]"
-            case Column(k=k):
-                names[scalar] = f"c{k}"
-            case State(k=k):
-                names[scalar] = f"state{k}"
+            case Load(slot=slot, k=k, stride=stride):
+                names[scalar] = f"v{slot}[{_place(k, stride)}]"
+            case Column(k=k, stride=stride):
+                names[scalar] = f"c[{_place(k, stride)}]" if stride else f"c{k}"
+            case State(k=k, stride=stride):
+                names[scalar] = f"state[{_place(k, stride)}]" if stride else f"state{k}"
             case Index(k=k):
                 names[scalar] = f"index{k}"
             case Apply(instr=instr, operands=operands):
-                names[scalar] = f"{prefix}{sum(map(len, sections.values()))}"
+                names[scalar] = fresh
                 inside = ", ".join(names[operand] for operand in operands)
-                sections[scalar.rate].append(f"{names[scalar]} = {instr.name}({inside})")
+                lines.append(f"{indent}{fresh} = {instr.name}({inside})")
+            case Fold(body=body, count=count):
+                names[scalar] = fresh
+                lines.append(f"{fresh} = sum of {names[body]} over k < {count}")
+            case Guard(fast=fast, exact=exact, bound=bound):
+                names[scalar] = fresh
+                lines.append(
+                    f"{fresh} = {names[fast]} if it is at least {names[bound]}, else {names[exact]}"
+                )
+            case Each(body=body, count=count):
+                names[scalar] = f"{names[body]} for k < {count}"
+
+
+def _place(k: int, stride: int) -> str:
+    if not stride:
+        return str(k)
+    step = "k" if stride == 1 else f"{stride} k"
+    return f"{k} + {step}" if k else step
 
 
 def _accumulate(accumulator: Accumulator, names: dict[Scalar, str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .. import ir
 from ..dtypes import FLOATS
 from ..ir.machine import Machine
@@ -28,7 +30,10 @@ COSTS = {
 }
 
 SUM_TILE = 256  # columns: few enough for the digits of float32, many enough to hide the total
-EXTREMUM_TILE = 32  # columns: as few as a rescan should cost, as many as hide the bookkeeping
+TILES = {
+    ir.Extremum: 32,  # columns: as few as a rescan should cost, as many as hide the bookkeeping
+    ir.Lowest: 8,  # columns that one test against the worst of the lists serves
+}
 
 
 def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -> ir.Schedule:
@@ -37,26 +42,47 @@ def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -
     One row vector is best where a pair costs six operations or more: the machine then finds
     other pairs to work on by itself. Cheaper pairs need more; wide results leave no registers.
     """
-    states = len(ir.roots(accumulator))
+    roots = ir.roots(accumulator)
+    tile = TILES.get(type(accumulator), SUM_TILE)
+    order = ir.topological(roots)
+    wide = any(isinstance(root, ir.Each) for root in roots)
+    folds = [s for s in order if isinstance(s, ir.Fold) and s.rate == ir.PAIR]
+    if folds or wide:
+        return _blocks(folds, roots, tile, machine)
+    states = len(roots)
     if isinstance(accumulator, ir.ShiftedExp):
         states = len(accumulator.exponents) * (1 + len(accumulator.weights))
     cost = pair_cost(accumulator)
     vectors = 1 if cost >= 6 else 2 if cost >= 4 else 4
     while vectors > 1 and vectors * (states + 1) > machine.registers // 3:
         vectors //= 2
-    tile = EXTREMUM_TILE if isinstance(accumulator, ir.Extremum | ir.Lowest) else SUM_TILE
     return ir.Schedule(row_vectors=vectors, tile=tile)
+
+
+def _blocks(
+    folds: Sequence[ir.Fold], roots: Sequence[ir.Scalar], tile: int, machine: Machine
+) -> ir.Schedule:
+    """A block of pairs that fills the registers: each number loaded serves a row or a column."""
+    wide = any(isinstance(root, ir.Each) for root in roots)
+    vectors = 2 if wide else 4
+    columns = 1
+    if folds:
+        columns = max(1, (machine.registers - 4 - vectors) // (vectors * len(folds)))
+    components = max(1, (machine.registers - 6) // vectors) if wide else 1
+    tile = max(tile // 2 if wide else tile, columns)
+    return ir.Schedule(vectors, tile - tile % columns, columns, components)
 
 
 def pair_cost(accumulator: ir.Accumulator) -> float:
     """Vector instructions for one vector of pairs, in units of an fma."""
     roots = ir.roots(accumulator)
+    counts = ir.loop_counts(roots)
     cost = sum(
-        COSTS.get(scalar.instr.name, 1.0)
+        COSTS.get(scalar.instr.name, 1.0) * counts.get(scalar, 1)
         for scalar in ir.topological(roots)
-        if isinstance(scalar, ir.Apply) and scalar.rate == ir.PAIR
+        if isinstance(scalar, ir.Apply) and scalar.rate & ir.PAIR == ir.PAIR
     )
-    cost += len(roots)
+    cost += sum(map(ir.width, roots))
     if isinstance(accumulator, ir.ShiftedExp):
         cost += COSTS["exp2"] * len(accumulator.exponents)
     return cost

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from .. import ir
 from ..dtypes import FLOATS
 from ..formula import Call, Formula, Node, Number, Result, Var, topological
-from ..ir import Scalar
+from ..formula.node import Coords
+from ..ir import COMPONENT, Each, Scalar, State
 from ..ir.machine import Machine
 from .choose import choose_schedule
 from .rewrite import Rewriter, fuse, take_out_columns
+
+# Columns of a result that are written out one by one; beyond, they are summed by a loop over
+# components, in memory instead of in registers.
+MOST_WRITTEN_OUT = 24
 
 
 def lower(formula: Formula, dtype: str, index_dtype: str, machine: Machine) -> ir.Program:
@@ -23,36 +28,42 @@ def lower(formula: Formula, dtype: str, index_dtype: str, machine: Machine) -> i
     weights = coordinates[1] if formula.weight is not None else None
     accumulator = formula.reduction.accumulate(coordinates[0], weights, formula.count or 0)
     rewriter = Rewriter()
-    accumulator, outer = _outside_of_the_sum(accumulator, rewriter)
-    pair_roots, columns = take_out_columns(
-        fuse(ir.roots(accumulator)), with_loads=computing != dtype
-    )
-    accumulator = ir.with_roots(accumulator, pair_roots)
-    outputs = [_output(result, outer, rewriter, dtype, index_dtype) for result in formula.results]
-    (*column_roots,) = fuse(columns)
+    roots = rewriter.rewrite(ir.roots(accumulator))
+    states = None
+    if isinstance(accumulator, ir.Total):
+        roots, states = _outside_of_the_sum(roots, rewriter)
+    written_out = sum(ir.width(root) for root in roots) <= MOST_WRITTEN_OUT
+    if written_out:
+        roots = rewriter.rewrite([scalar for root in roots for scalar in ir.unrolled(root)])
+    roots, columns = take_out_columns(fuse(roots), with_loads=computing != dtype)
+    accumulator = ir.with_roots(accumulator, roots)
+    outputs = [
+        _output(result, states, written_out, rewriter, dtype, index_dtype)
+        for result in formula.results
+    ]
     return ir.Program(
         dtype=computing,
         stored=dtype,
         inputs=formula.inputs,
-        columns=tuple(column_roots),
+        columns=fuse(columns),
         accumulator=accumulator,
         outputs=tuple(outputs),
         schedule=choose_schedule(accumulator, computing, machine),
     )
 
 
-def _coordinates(roots: Sequence[Node]) -> list[list[Scalar]]:
+def _coordinates(roots: Sequence[Node]) -> list[Coords]:
     """The coordinates of formulas, as scalar expressions of the coordinates of their inputs."""
-    coords: dict[Node, list[Scalar]] = {}
+    coords: dict[Node, Coords] = {}
     for node in topological(roots):
         match node:
             case Var(dim, slot, axis):
-                coords[node] = [ir.load(slot, k, axis) for k in range(dim)]
+                coords[node] = ir.Vector.loads(slot, dim, axis)
             case Number(dim, value):
-                coords[node] = [ir.const(value)] * dim
+                coords[node] = ir.Vector.repeated(ir.const(value), dim)
             case Call(dim, op, args, params):
                 assert op.lower is not None, op.name
-                coords[node] = list(op.lower(*(coords[arg] for arg in args), *params))
+                coords[node] = op.lower(*(coords[arg] for arg in args), *params)
                 assert len(coords[node]) == dim, (op.name, dim, len(coords[node]))
             case _:
                 raise AssertionError(node)
@@ -60,34 +71,59 @@ def _coordinates(roots: Sequence[Node]) -> list[list[Scalar]]:
 
 
 def _outside_of_the_sum(
-    accumulator: ir.Accumulator, rewriter: Rewriter
-) -> tuple[ir.Accumulator, tuple[Scalar, ...]]:
-    """The accumulator with factors that all columns share taken out, and those factors.
+    roots: Sequence[Scalar], rewriter: Rewriter
+) -> tuple[list[Scalar], ir.Vector]:
+    """Roots without factors that all columns share, and the sums of `roots` in terms of theirs.
 
-    A factor taken out multiplies the state once a row, after the loop.
+    Such a factor multiplies a state once a row, after the loop. Equal roots are summed once.
     """
-    roots = rewriter.rewrite(ir.roots(accumulator))
-    if not isinstance(accumulator, ir.Total):
-        return ir.with_roots(accumulator, roots), ()
-    pairs = [rewriter.split(root) for root in roots]
-    return ir.Total(tuple(inner for _, inner in pairs)), tuple(outer for outer, _ in pairs)
+    inners: dict[Scalar, int] = {}
+    sums: list[Scalar] = []
+    width = 0
+    for root in roots:
+        count = ir.width(root)
+        outer, inner = rewriter.split(root.body if isinstance(root, Each) else root)
+        loop = inner.rate & COMPONENT
+        kept = rewriter.rebuilt(root, [inner]) if loop else inner
+        if kept not in inners:
+            inners[kept] = width
+            width += count if loop else 1
+        state = State(ir.ROW | loop, inners[kept], int(loop != 0))
+        total = rewriter.apply("mul", *rewriter.rewrite([state]), outer)
+        sums.append(rewriter.rebuilt(root, [total]) if isinstance(root, Each) else total)
+    return list(inners), ir.Vector(sums)
 
 
 def _output(
     result: Result,
-    outer: tuple[Scalar, ...],
+    states: ir.Vector | None,
+    written_out: bool,
     rewriter: Rewriter,
     dtype: str,
     index_dtype: str,
 ) -> ir.Output | ir.ListOutput:
+    """states: what the states of the reduction are in terms of the accumulator's, if not those."""
     kind = index_dtype if result.kind == "index" else dtype
-    if not result.values:
+    if not len(result.values):
         return ir.ListOutput(result.width, result.kind == "index", kind, result.empty)
-    values = rewriter.rewrite(result.values)
-    if outer:
-        states = [value.k if isinstance(value, ir.State) else None for value in values]
-        assert None not in states, "a Sum gives its totals as they are"
-        values = tuple(
-            rewriter.apply("mul", value, outer[k]) for value, k in zip(values, states, strict=True)
-        )
-    return ir.Output(fuse(values), kind, result.empty, over_rows=result.axis == "p")
+    parts = list(result.values.parts)
+    if states is not None:
+        parts = [part for place in parts for part in _sums_at(place, states)]
+    if written_out:
+        parts = [
+            piece
+            for part in parts
+            for piece in (ir.unrolled(part) if _walks_states(part) else (part,))
+        ]
+    values = fuse(rewriter.rewrite(parts))
+    return ir.Output(values, kind, result.empty, over_rows=result.axis == "p")
+
+
+def _sums_at(place: Scalar, states: ir.Vector) -> tuple[Scalar, ...]:
+    leaf = place.body if isinstance(place, Each) else place
+    assert isinstance(leaf, State), "a Sum gives its totals as they are"
+    return states[leaf.k : leaf.k + ir.width(place)].parts
+
+
+def _walks_states(part: Scalar) -> bool:
+    return any(isinstance(leaf, State) and leaf.stride for leaf in ir.topological([part]))

@@ -12,7 +12,21 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from .. import ir
-from ..ir import PAIR, Apply, Column, Const, Index, Load, Scalar, State
+from ..ir import (
+    COLUMN,
+    COMPONENT,
+    PAIR,
+    Apply,
+    Column,
+    Const,
+    Each,
+    Fold,
+    Guard,
+    Index,
+    Load,
+    Scalar,
+    State,
+)
 
 _LOG2_E = 1 / math.log(2)
 
@@ -30,13 +44,32 @@ class Rewriter:
         """`roots`, each rebuilt by the rules."""
         new: dict[Scalar, Scalar] = {}
         for scalar in ir.topological(roots):
-            if isinstance(scalar, Apply):
-                new[scalar] = self.apply(
-                    scalar.instr.name, *(new[operand] for operand in scalar.operands)
-                )
-            else:
-                new[scalar] = self._leaf(scalar)
+            match scalar:
+                case Apply(instr=instr, operands=operands):
+                    new[scalar] = self.apply(instr.name, *(new[operand] for operand in operands))
+                case Fold(body=body, count=count):
+                    new[scalar] = self.fold(new[body], count)
+                case Each() | Guard():
+                    new[scalar] = self.rebuilt(scalar, [new[part] for part in scalar.inside])
+                case _:
+                    new[scalar] = self._leaf(scalar)
         return tuple(new[root] for root in roots)
+
+    def fold(self, body: Scalar, count: int) -> Scalar:
+        """The sum over components of `body`, with what they all share taken out of the loop."""
+        if not body.rate & COMPONENT:
+            return self.apply("mul", self.const(count), body)
+        outer, inner = self.split(body, COMPONENT)
+        if not inner.rate & COMPONENT:
+            return self.apply("mul", self.apply("mul", self.const(count), inner), outer)
+        made = self._same(("fold", inner, count), lambda: ir.fold(inner, count))
+        return self.apply("mul", made, outer)
+
+    def rebuilt(self, scalar: Scalar, inside: Sequence[Scalar]) -> Scalar:
+        """A scalar of the same kind, made of other ones."""
+        return self._same(
+            (type(scalar).__name__, *inside, ir.width(scalar)), lambda: rebuilt(scalar, inside)
+        )
 
     def apply(self, name: str, *operands: Scalar) -> Scalar:
         """Instruction `name` of operands that this rewriter made."""
@@ -61,10 +94,12 @@ class Rewriter:
         match leaf:
             case Const(value=value):
                 return self.const(value)
-            case Load(slot=slot, k=k):
-                return self._same(("load", slot, k), lambda: leaf)
-            case State(k=k) | Index(k=k) | Column(k=k):
-                return self._same((type(leaf).__name__, k), lambda: leaf)
+            case Load(slot=slot, k=k, stride=stride):
+                return self._same(("load", slot, k, stride), lambda: leaf)
+            case State(k=k, stride=stride) | Column(k=k, stride=stride):
+                return self._same((type(leaf).__name__, k, stride), lambda: leaf)
+            case Index(k=k):
+                return self._same(("index", k), lambda: leaf)
         raise AssertionError(leaf)
 
     def _same(self, key, make):  # type: ignore[no-untyped-def]
@@ -114,11 +149,11 @@ class Rewriter:
                 return y
             if _is(x, -1.0):
                 return self.apply("neg", y)
-            if _named(x, "neg") and (x.rate == PAIR or y.rate != PAIR):
+            if _named(x, "neg") and not (_is_lower(x, y) and _is_pair(y)):
                 return self.apply("neg", self.apply("mul", x.operands[0], y))
         for x, low in ((a, b), (b, a)):
             product = _product_with_low(x)
-            if product is not None and product[1].rate | low.rate != PAIR:
+            if product is not None and product[1].rate | low.rate != x.rate | low.rate:
                 return self.apply("mul", product[0], self.apply("mul", product[1], low))
         if isinstance(b, Const) and not isinstance(a, Const):
             return self.apply("mul", b, a)
@@ -129,7 +164,7 @@ class Rewriter:
             return a
         # One division a row, column or parameter set instead of one a pair; the reciprocal of
         # a subnormal denominator overflows, which the division of a small numerator would not.
-        if a.rate == PAIR and b.rate != PAIR and not isinstance(b, Const):
+        if _is_pair(a) and _is_lower(b, a) and not isinstance(b, Const):
             return self.apply("mul", a, self.apply("div", self.const(1.0), b))
         if isinstance(b, Const) and math.frexp(b.value)[0] in (0.5, -0.5):
             return self.apply("mul", a, self.const(1.0 / b.value))
@@ -137,7 +172,7 @@ class Rewriter:
 
     def _exp(self, a: Scalar) -> Scalar | None:
         """exp(x c) = 2 ** (x (c log2 e)): the inner product is then outside of the loop."""
-        if a.rate != PAIR:
+        if not _is_pair(a):
             return None
         if _named(a, "neg"):
             return self.apply("exp2", self.apply("mul", a.operands[0], self.const(-_LOG2_E)))
@@ -156,14 +191,17 @@ class Rewriter:
 
     # What leaves a sum.
 
-    def split(self, term: Scalar) -> tuple[Scalar, Scalar]:
-        """(outer, inner) with term = outer * inner, and `outer` the same for all columns."""
+    def split(self, term: Scalar, over: int = COLUMN) -> tuple[Scalar, Scalar]:
+        """(outer, inner) with term = outer * inner, and `outer` the same for all that is summed.
+
+        over: the bit of the rate of what changes along the sum.
+        """
         one = self.const(1.0)
         outer: dict[Scalar, Scalar] = {}
         inner: dict[Scalar, Scalar] = {}
-        for part in ir.topological([term]):
+        for part in _factors(term):
             outer[part], inner[part] = one, part
-            if part.rate & ir.COLUMN == 0:
+            if part.rate & over == 0:
                 outer[part], inner[part] = part, one
             elif _named(part, "mul"):
                 a, b = part.operands
@@ -179,6 +217,39 @@ class Rewriter:
         return outer[term], inner[term]
 
 
+def _factors(term: Scalar) -> list[Scalar]:
+    """What `term` is a product of, operands first, down to what is no product."""
+    order: dict[Scalar, None] = {}
+    stack = [(term, False)]
+    while stack:
+        part, done = stack.pop()
+        if part in order:
+            continue
+        if done or not any(_named(part, name) for name in ("mul", "neg", "div")):
+            order[part] = None
+        else:
+            stack.append((part, True))
+            stack.extend((operand, False) for operand in part.inside)
+    return list(order)
+
+
+def rebuilt(scalar: Scalar, inside: Sequence[Scalar]) -> Scalar:
+    """A scalar of the same kind, made of other ones."""
+    match scalar:
+        case Apply(instr=instr):
+            return instr(*inside)
+        case Fold(count=count):
+            return ir.fold(inside[0], count)
+        case Each(count=count):
+            return Each(inside[0].rate & ~COMPONENT, inside[0], count)
+        case Guard():
+            rate = 0
+            for part in inside:
+                rate |= part.rate
+            return Guard(rate, *inside)
+    return scalar
+
+
 def fuse(roots: Sequence[Scalar]) -> tuple[Scalar, ...]:
     """a * b + c as one fma where nothing else needs a * b.
 
@@ -187,15 +258,14 @@ def fuse(roots: Sequence[Scalar]) -> tuple[Scalar, ...]:
     uses: dict[Scalar, int] = {}
     order = ir.topological(roots)
     for scalar in order:
-        if isinstance(scalar, Apply):
-            for operand in scalar.operands:
-                uses[operand] = uses.get(operand, 0) + 1
+        for part in scalar.inside:
+            uses[part] = uses.get(part, 0) + 1
     for root in roots:
         uses[root] = uses.get(root, 0) + 1
     new: dict[Scalar, Scalar] = {}
     for scalar in order:
         if not isinstance(scalar, Apply):
-            new[scalar] = scalar
+            new[scalar] = rebuilt(scalar, [new[part] for part in scalar.inside])
             continue
         a, b = (*scalar.operands, None, None)[:2]
         left, right = _fusable(a, uses), _fusable(b, uses)
@@ -219,23 +289,33 @@ def take_out_columns(
 
     with_loads: also numbers that are loaded as they are, where a load is itself work.
     """
-    taken = Apply | Load if with_loads else Apply
+    taken = Apply | Fold | Guard | Load if with_loads else Apply | Fold | Guard
+    order = ir.topological(roots)
+    counts = ir.loop_counts(roots)
     columns: dict[Scalar, Column] = {}
     new: dict[Scalar, Scalar] = {}
+    width = 0
 
     def leaf_or(scalar: Scalar) -> Scalar:
-        if scalar.rate != ir.COLUMN or not isinstance(scalar, taken):
+        nonlocal width
+        if scalar.rate & PAIR != COLUMN or not isinstance(scalar, taken):
             return new[scalar]
         if scalar not in columns:
-            columns[scalar] = Column(ir.COLUMN, len(columns))
+            stride = int(scalar.rate & COMPONENT != 0)
+            columns[scalar] = Column(scalar.rate, width, stride)
+            width += counts[scalar] if stride else 1
         return columns[scalar]
 
-    for scalar in ir.topological(roots):
-        if isinstance(scalar, Apply) and scalar.rate != ir.COLUMN:
-            new[scalar] = scalar.instr(*map(leaf_or, scalar.operands))
+    for scalar in order:
+        if scalar.inside and (scalar.rate & PAIR != COLUMN or isinstance(scalar, Each)):
+            new[scalar] = rebuilt(scalar, [leaf_or(part) for part in scalar.inside])
         else:
             new[scalar] = scalar
-    return tuple(map(leaf_or, roots)), tuple(columns)
+    left = tuple(map(leaf_or, roots))
+    return left, tuple(
+        Each(COLUMN, scalar, counts[scalar]) if leaf.stride else scalar
+        for scalar, leaf in columns.items()
+    )
 
 
 def _named(scalar: Scalar | None, name: str) -> bool:
@@ -259,13 +339,23 @@ def _later(a: Scalar, b: Scalar) -> bool:
     return a.rate.bit_count() > b.rate.bit_count()
 
 
+def _is_pair(scalar: Scalar) -> bool:
+    """Whether it changes from pair to pair, in a loop over components or not."""
+    return scalar.rate & PAIR == PAIR
+
+
+def _is_lower(a: Scalar, b: Scalar) -> bool:
+    """Whether `a` changes less often than the two together."""
+    return a.rate != a.rate | b.rate
+
+
 def _product_with_low(scalar: Scalar) -> tuple[Scalar, Scalar] | None:
-    """(x, low) if `scalar` is a product of x, at pair rate, and of something that is not."""
-    if scalar.rate == PAIR and _named(scalar, "mul"):
+    """(x, low) if `scalar` is a product at pair rate, and `low` changes less often than x."""
+    if _is_pair(scalar) and _named(scalar, "mul"):
         a, b = scalar.operands
-        if b.rate != PAIR and a.rate == PAIR:
+        if a.rate == scalar.rate and _is_lower(b, a):
             return a, b
-        if a.rate != PAIR and b.rate == PAIR:
+        if b.rate == scalar.rate and _is_lower(a, b):
             return b, a
     return None
 

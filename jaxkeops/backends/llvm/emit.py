@@ -6,12 +6,16 @@ the outputs; `columns`, only there if the program has column values, fills rows 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ... import ir
-from ...ir import Index, ListOutput, Program, State
+from ...ir import ROW, Apply, Each, Fold, Guard, Index, Program, Scalar, State
 from ...ir.machine import Machine
-from .accumulators import Totals, accumulate, list_bytes
+from .accumulators import Totals, accumulate
 from .builder import Builder, Module
-from .frame import Frame, Known, below, cells, evaluate, lane_rows, leaves_at, merged
+from .evaluate import Known, component, evaluate, prepare
+from .frame import Frame, below, cells, lane_rows, leaves_at
+from .layout import Layout
 from .store import store
 
 ARGUMENTS = (("call", "ptr"), ("begin", "i64"), ("end", "i64"))
@@ -33,8 +37,7 @@ def row_block(program: Program, machine: Machine) -> int:
 
 def workspace_bytes(program: Program, machine: Machine) -> int:
     """How much memory of its own a call of `rows` needs."""
-    lanes = machine.lanes(program.dtype)
-    return list_bytes(program, lanes, machine.vector_bytes // lanes)
+    return Layout(program, machine).bytes
 
 
 def _view(module: Module, name: str, program: Program, machine: Machine) -> Builder:
@@ -43,33 +46,49 @@ def _view(module: Module, name: str, program: Program, machine: Machine) -> Buil
 
 def _rows(module: Module, program: Program, machine: Machine) -> None:
     b = _view(module, "rows", program, machine)
-    taken = ir.roots(program.accumulator)
-    frame = Frame(b, program, (*taken, *program.given))
+    layout = Layout(program, machine)
+    roots = (*ir.roots(program.accumulator), *program.given)
+    frame = Frame(b, program, roots)
     with_index = any(isinstance(value, Index) for value in program.given)
-    summed = [
-        output.width
-        for output in program.outputs
-        if not isinstance(output, ListOutput) and output.over_rows
-    ]
-    totals = Totals(b, sum(summed))
+    places = _start_partials(frame)
+    totals = Totals(b, len(places))
     block_rows = str(row_block(program, machine))
     with b.loop("%begin", "%end", block_rows, carry=totals.start(), nonempty=True) as block:
         vectors = []
         for r in range(program.schedule.row_vectors):
             first = b.op("add", block.index, str(r * b.width), "i64")
-            vectors.append(_row_values(frame, first, (*taken, *program.given)))
-        reduced = accumulate(frame, [known for _, _, known in vectors], with_index)
+            vectors.append(_row_values(frame, first, roots))
+        _pack(frame, layout, [known for _, _, known in vectors])
+        reduced = accumulate(frame, layout, [known for _, _, known in vectors], with_index)
         held = block.values
         for (first, rows, known), result in zip(vectors, reduced, strict=True):
             held = totals.add(held, store(frame, first, rows, known, result))
         block.next = held
-    for k, total in enumerate(totals.over_lanes(block.values)):
+    for place, total in zip(places, totals.over_lanes(block.values), strict=True):
         double = b.at("float64", 1)
-        double.store(total, double.address(frame.partials(), str(k)))
+        double.store(total, double.address(frame.partials(), str(place)))
     b.ret()
 
 
-def _row_values(frame: Frame, first: str, roots) -> tuple[str, str, Known]:
+def _start_partials(frame: Frame) -> list[int]:
+    """The numbers of the sums over rows that are carried; the others, in memory, become zero."""
+    double = frame.b.at("float64", 1)
+    carried, place = [], 0
+    for output in frame.program.outputs:
+        if not (isinstance(output, ir.Output) and output.over_rows):
+            continue
+        for value in output.values:
+            if isinstance(value, Each):
+                partials = double.address(frame.partials(), str(place))
+                with frame.b.loop("0", str(value.count), nonempty=True) as turns:
+                    double.store(double.const(0.0), double.address(partials, turns.index))
+            else:
+                carried.append(place)
+            place += ir.width(value)
+    return carried
+
+
+def _row_values(frame: Frame, first: str, roots: Sequence[Scalar]) -> tuple[str, str, Known]:
     """What one vector of rows knows before the columns: its loads and what follows from them.
 
     Lanes beyond the last row repeat it, so that no lane computes what no row asked for.
@@ -80,27 +99,72 @@ def _row_values(frame: Frame, first: str, roots) -> tuple[str, str, Known]:
     last = b.splat(b.op("sub", "%end", "1", "i64"), "i64")
     inside = b.compare_int("slt", rows, last, type)
     read = b.let(f"select {b.mask} {inside}, {type} {rows}, {type} {last}")
-    loads = frame.at_lanes(leaves_at(ir.ROW, roots), read, "splat (i1 true)")
-    known = merged(frame.parameters, loads)
+    known = frame.at_lanes(leaves_at(ROW, roots), read, "splat (i1 true)", ROW)
     order = ir.topological(roots)
-    states = {s for s in order if isinstance(s, State | Index)}
+    later = {s for s in order if isinstance(s, State | Index)}
     for scalar in order:
-        if isinstance(scalar, ir.Apply) and any(o in states for o in scalar.operands):
-            states.add(scalar)
-    hoisted = [s for s in order if isinstance(s, ir.Apply) and s.rate == ir.ROW and s not in states]
-    evaluate(b, hoisted, known)
+        if any(part in later for part in scalar.inside):
+            later.add(scalar)
+    now = [
+        s for s in order if isinstance(s, Apply | Fold | Guard) and s.rate == ROW and s not in later
+    ]
+    evaluate(b, now, known)
     return first, rows, known
+
+
+def _pack(frame: Frame, layout: Layout, rows: Sequence[Known]) -> None:
+    """Copies what loops over components take of the rows, each component side by side."""
+    b = frame.b
+    counts = ir.loop_counts(ir.roots(frame.program.accumulator))
+    for scalar, offset in layout.packed.items():
+        memory = frame.workspace(offset)
+
+        def place(c: str, r: int, memory: str = memory) -> str:
+            index = b.op("mul", c, str(len(rows)), "i64")
+            return b.address(memory, b.op("add", index, str(r), "i64") if r else index, b.type)
+
+        with b.loop("0", str(counts[scalar]), nonempty=True) as turns:
+            for r, known in enumerate(rows):
+                b.store(component(b, scalar, known, turns.index), place(turns.index, r), b.type)
+        for r, known in enumerate(rows):
+            _read_packed(b, known, scalar, lambda c, r=r, place=place: place(c, r))
+
+
+def _read_packed(b: Builder, known: Known, scalar: Scalar, place) -> None:  # type: ignore[no-untyped-def]
+    """Makes `scalar` come from memory where rows are asked for it at a component."""
+    others = known.sources[ROW]
+    names: dict[str, str] = {}
+
+    def source(asked: Scalar, c: str) -> str:
+        if asked is not scalar:
+            return others(asked, c)
+        if c not in names:
+            names[c] = b.load(place(c), b.type)
+        return names[c]
+
+    known.sources[ROW] = source
 
 
 def _columns(module: Module, program: Program, machine: Machine) -> None:
     b = _view(module, "columns", program, machine)
     frame = Frame(b, program, program.columns)
     leaves = leaves_at(ir.COLUMN, program.columns)
+    width = program.column_width
     with b.loop("%begin", "%end", str(b.width)) as block:
         columns = lane_rows(b, block.index)
         mask = below(b, columns, "%end")
-        known = merged(frame.parameters, frame.at_lanes(leaves, columns, mask))
-        for k, name in enumerate(evaluate(b, program.columns, known)):
-            where = cells(b, columns, len(program.columns), k)
-            b.scatter(name, b.addresses(frame.columns, where), mask)
+        known = frame.at_lanes(leaves, columns, mask, ir.COLUMN)
+        k = 0
+        for value in program.columns:
+            if isinstance(value, Each):
+                prepare(b, [value.body], known)
+                with b.loop("0", str(value.count), nonempty=True) as turns:
+                    name = component(b, value.body, known, turns.index)
+                    where = cells(b, columns, width, k, 1, turns.index)
+                    b.scatter(name, b.addresses(frame.columns, where), mask)
+            else:
+                (name,) = evaluate(b, [value], known)
+                where = cells(b, columns, width, k)
+                b.scatter(name, b.addresses(frame.columns, where), mask)
+            k += ir.width(value)
     b.ret()

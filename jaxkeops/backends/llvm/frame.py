@@ -1,17 +1,15 @@
-"""Where the values of a program live in a function: which name each expression has, and where."""
+"""Where the values of a program live in a function: pointers, parameters, rows and columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ... import ir
-from ...ir import Apply, Column, Const, Load, Program, Scalar
+from ...ir import COMPONENT, Column, Const, Load, Program, Scalar
 from .builder import Builder
-from .math import SPELLING
+from .evaluate import Known, Source, evaluate, merged, with_components
 from .spelling import item_bytes
 from .storage import after_load, element
-
-Known = dict[Scalar, str]
 
 # Offsets of the fields of `struct Call`, csrc/core/kernel.h, in pointers.
 N_FIELD, INPUTS_FIELD, OUTPUTS_FIELD, COLUMNS_FIELD = 1, 2, 3, 4
@@ -45,93 +43,123 @@ class Frame:
         self.parameters = self._parameters(order)
 
     def _parameters(self, order: Sequence[Scalar]) -> Known:
-        names: Known = {}
+        single = Known()
+        single.sources[ir.PARAMETER] = self._source(
+            self.scalar, single, lambda leaf, c: self._number(self.inputs[leaf.slot], leaf, c)
+        )
         for leaf in order:
             if isinstance(leaf, Load) and leaf.rate == ir.PARAMETER:
-                names[leaf] = self._number(self.inputs[leaf.slot], leaf.k)
-        fixed = [s for s in order if s.rate == ir.PARAMETER and not isinstance(s, Const)]
-        evaluate(self.scalar, fixed, names)
-        return {s: self.b.splat(names[s]) for s in fixed}
+                single[leaf] = self._number(self.inputs[leaf.slot], leaf)
+        fixed = [s for s in order if s.rate == ir.PARAMETER and not isinstance(s, Const | ir.Each)]
+        evaluate(self.scalar, fixed, single)
+        known = Known({s: self.b.splat(single[s]) for s in fixed})
+        known.sources[ir.PARAMETER] = self._source(
+            self.b,
+            known,
+            lambda leaf, c: self.b.splat(self._number(self.inputs[leaf.slot], leaf, c)),
+        )
+        return known
 
-    def _number(self, row: str, k: int) -> str:
-        """Number `k` of a row of an input, as the program computes with it."""
+    @staticmethod
+    def _source(b: Builder, known: Known, leaf: Source) -> Source:
+        """Expressions of one rate at components, each computed once for each component."""
+        names: dict[tuple[Scalar, str], str] = {}
+        return lambda scalar, c: with_components(b, [scalar], known, names, c, leaf)[0]
+
+    def _number(self, row: str, leaf: Load, c: str = "") -> str:
+        """The number of a leaf in a row of its input, as the program computes with it."""
         scalar, stored = self.scalar, self.program.stored
         type = element(stored)
-        loaded = scalar.load(scalar.address(row, str(k), type), type, item_bytes(type))
-        return after_load(scalar, loaded, stored)
+        place = self._place(row, leaf.k, leaf.stride, c, type)
+        return after_load(scalar, scalar.load(place, type, item_bytes(type)), stored)
+
+    def _place(self, row: str, k: int, stride: int, c: str, type: str | None = None) -> str:
+        """The address of number k + stride c of a row."""
+        scalar = self.scalar
+        place = scalar.address(row, str(k), type) if k or not stride else row
+        if stride:
+            step = c if stride == 1 else scalar.op("mul", c, str(stride), "i64")
+            place = scalar.address(place, step, type)
+        return place
 
     def partials(self) -> str:
         """Where the sums over rows go: one double for each column of all of them."""
         return self.b.load(self.b.address("%call", str(PARTIALS_FIELD), "ptr"), "ptr", 8)
 
-    def workspace(self) -> str:
-        """Memory that this call has for itself."""
-        return self.b.load(self.b.address("%call", str(WORKSPACE_FIELD), "ptr"), "ptr", 8)
+    def workspace(self, offset: int = 0) -> str:
+        """Memory that this call has for itself, from byte `offset` on."""
+        base = self.b.load(self.b.address("%call", str(WORKSPACE_FIELD), "ptr"), "ptr", 8)
+        return self.b.address(base, str(offset), "i8") if offset else base
 
-    def at_columns(self, leaves: Iterable[Scalar], j: str) -> Known:
-        """The leaves that change with the column, at column `j`, the same in all lanes."""
-        scalar, names = self.scalar, {}
+    def at_column(self, leaves: Iterable[Scalar], j: str) -> Known:
+        """What pairs know of column `j`, the same in all lanes."""
         rows: dict[int, str] = {}
-        for leaf in leaves:
-            match leaf:
-                case Load(slot=slot, k=k):
-                    dim = self.program.inputs[slot].dim
-                    if slot not in rows:
-                        index = scalar.op("mul", j, str(dim), "i64")
-                        type = element(self.program.stored)
-                        rows[slot] = scalar.address(self.inputs[slot], index, type)
-                    names[leaf] = self._number(rows[slot], k)
-                case Column(k=k):
-                    if -1 not in rows:
-                        index = scalar.op("mul", j, str(len(self.program.columns)), "i64")
-                        rows[-1] = scalar.address(self.columns, index)
-                    names[leaf] = scalar.load(scalar.address(rows[-1], str(k)))
-        return {leaf: self.b.splat(name) for leaf, name in names.items()}
 
-    def at_lanes(self, leaves: Iterable[Scalar], rows: str, mask: str) -> Known:
-        """The leaves that change with the row, each lane at its own row of `rows`, i64s.
+        def row(slot: int) -> str:
+            if slot not in rows:
+                whole = slot < 0
+                width = self.program.column_width if whole else self.program.inputs[slot].dim
+                index = self.scalar.op("mul", j, str(width), "i64")
+                pointer = self.columns if whole else self.inputs[slot]
+                type = None if whole else element(self.program.stored)
+                rows[slot] = self.scalar.address(pointer, index, type)
+            return rows[slot]
+
+        def number(leaf: Scalar, c: str = "") -> str:
+            match leaf:
+                case Load(slot=slot):
+                    name = self._number(row(slot), leaf, c)
+                case Column(k=k, stride=stride):
+                    name = self.scalar.load(self._place(row(-1), k, stride, c))
+                case _:
+                    raise AssertionError(leaf)
+            return self.b.splat(name)
+
+        leaves = list(leaves)
+        for leaf in leaves:
+            # Here and not inside of a loop, where they may first be asked for.
+            row(leaf.slot if isinstance(leaf, Load) else -1)
+        return self._with(leaves, ir.COLUMN, number)
+
+    def at_lanes(self, leaves: Iterable[Scalar], rows: str, mask: str, rate: int) -> Known:
+        """What is known at each lane's own row of `rows`, i64s, of leaves of one rate.
 
         Rows where the mask is not set are not read: those lanes are zero.
         """
-        b, names = self.b, {}
-        for leaf in leaves:
+
+        def number(leaf: Scalar, c: str = "") -> str:
+            b = self.b
             match leaf:
-                case Load(slot=slot, k=k):
+                case Load(slot=slot, k=k, stride=stride):
                     pointer, width = self.inputs[slot], self.program.inputs[slot].dim
                     dtype = self.program.stored
-                case Column(k=k):
-                    pointer, width = self.columns, len(self.program.columns)
+                case Column(k=k, stride=stride):
+                    pointer, width = self.columns, self.program.column_width
                     dtype = self.program.dtype
                 case _:
                     raise AssertionError(leaf)
             type = element(dtype)
-            where = b.addresses(pointer, cells(b, rows, width, k), type)
-            names[leaf] = after_load(b, b.gather(where, mask, type), dtype)
-        return names
+            where = b.addresses(pointer, cells(b, rows, width, k, stride, c), type)
+            return after_load(b, b.gather(where, mask, type), dtype)
 
+        return self._with(leaves, rate, number)
 
-def evaluate(b: Builder, roots: Iterable[Scalar], known: Known) -> list[str]:
-    """The names of `roots` in view `b`; `known` gives leaves, and takes what is computed."""
-    roots = list(roots)
-    for scalar in ir.topological(roots):
-        if scalar in known:
-            continue
-        match scalar:
-            case Const(value=value):
-                known[scalar] = b.const(value)
-            case Apply(instr=instr, operands=operands):
-                known[scalar] = SPELLING[instr.name](b, *(known[o] for o in operands))
-            case _:
-                raise AssertionError(scalar)
-    return [known[root] for root in roots]
+    def _with(self, leaves: Iterable[Scalar], rate: int, number: Callable[..., str]) -> Known:
+        """What parameters know, and the numbers of leaves of one rate."""
+        known = merged(self.parameters)
+        for leaf in leaves:
+            if not leaf.rate & COMPONENT:
+                known[leaf] = number(leaf)
+        known.sources[rate] = self._source(self.b, known, number)
+        return known
 
 
 def leaves_at(rate: int, roots: Iterable[Scalar]) -> list[Scalar]:
-    """The loads and columns among `roots` that change at `rate`."""
+    """The loads and columns among `roots` that change at `rate`, in loops or not."""
     return [
         leaf
         for leaf in ir.topological(roots)
-        if isinstance(leaf, Load | Column) and leaf.rate == rate
+        if isinstance(leaf, Load | Column) and leaf.rate & ~COMPONENT == rate
     ]
 
 
@@ -146,16 +174,11 @@ def below(b: Builder, rows: str, end: str) -> str:
     return b.compare_int("slt", rows, b.splat(end, "i64"), f"<{b.width} x i64>")
 
 
-def cells(b: Builder, rows: str, width: int, k: int) -> str:
-    """Positions of coordinate `k` in rows of `width` elements."""
+def cells(b: Builder, rows: str, width: int, k: int, stride: int = 0, c: str = "") -> str:
+    """Positions of coordinate k + stride c in rows of `width` elements."""
     type = f"<{b.width} x i64>"
     index = rows if width == 1 else b.let(f"mul {type} {rows}, splat (i64 {width})")
+    if stride:
+        step = c if stride == 1 else b.op("mul", c, str(stride), "i64")
+        index = b.let(f"add {type} {index}, {b.splat(step, 'i64')}")
     return index if k == 0 else b.let(f"add {type} {index}, splat (i64 {k})")
-
-
-def merged(*parts: Mapping[Scalar, str]) -> Known:
-    """Names from several places, as one table that may grow by itself."""
-    known: Known = {}
-    for part in parts:
-        known.update(part)
-    return known

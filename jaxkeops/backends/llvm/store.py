@@ -5,52 +5,116 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ... import ir
-from ...ir import Index, ListOutput, Scalar, State
-from .accumulators import Reduced
+from ...ir import ROW, Each, Index, ListOutput, Load, Output, Scalar, State
+from .accumulators import Reduced, Totals
 from .builder import Builder
-from .frame import Frame, Known, below, cells, evaluate, merged
+from .evaluate import Known, component, evaluate, merged, prepare, with_components
+from .frame import Frame, below, cells
 from .storage import before_store, element as element_of
 
 
 def store(frame: Frame, first: str, rows: str, known: Known, result: Reduced) -> list[str]:
     """Writes the outputs of one vector of rows, from number `first` on.
 
-    Gives what goes into the sums over rows, 0 in the lanes beyond the last row.
+    Gives what goes into the sums over rows, 0 in the lanes beyond the last row, but for sums of
+    many components: those grow in memory.
     """
     b = frame.b
     mask = below(b, rows, "%end")
-    known = merged(known)
-    summed = []
+    known = _with_states(b, known, frame.program.outputs, result)
+    summed, partial = [], 0
     for number, output in enumerate(frame.program.outputs):
-        if not isinstance(output, ListOutput):
-            _know_states(known, output.values, result)
-            if output.over_rows:
-                names = evaluate(b, output.values, known)
-                summed += [b.select(mask, name, b.const(0.0)) for name in names]
-                continue
+        if isinstance(output, Output) and output.over_rows:
+            for value in output.values:
+                if isinstance(value, Each):
+                    _add_partials(frame, partial, value, known, mask)
+                else:
+                    (name,) = evaluate(b, [value], known)
+                    summed.append(b.select(mask, name, b.const(0.0)))
+                partial += ir.width(value)
+            continue
         pointer = b.load(b.address(frame.outputs, str(number), "ptr"), "ptr", 8)
         element = element_of(output.dtype)
         if isinstance(output, ListOutput):
             _store_lists(frame, pointer, element, rows, mask, output, result)
             continue
-        for k, value in enumerate(output.values):
-            if isinstance(value, Index):
-                name = _as_index(b, result.indices[value.k], element)
+        k = 0
+        for value in output.values:
+            if isinstance(value, Each):
+                _store_each(b, pointer, element, rows, mask, output, k, value, known)
             else:
-                (name,) = evaluate(b, [value], known)
-                name = before_store(b, name, output.dtype)
-            if output.width == 1:
-                b.masked_store(name, b.address(pointer, first, element), mask, element)
-            else:
-                where = cells(b, rows, output.width, k)
-                b.scatter(name, b.addresses(pointer, where, element), mask, element)
+                if isinstance(value, Index):
+                    name = _as_index(b, result.indices[value.k], element)
+                else:
+                    (name,) = evaluate(b, [value], known)
+                    name = before_store(b, name, output.dtype)
+                if output.width == 1:
+                    b.masked_store(name, b.address(pointer, first, element), mask, element)
+                else:
+                    where = cells(b, rows, output.width, k)
+                    b.scatter(name, b.addresses(pointer, where, element), mask, element)
+            k += ir.width(value)
     return summed
 
 
-def _know_states(known: Known, values: Sequence[Scalar], result: Reduced) -> None:
+def _with_states(
+    b: Builder, known: Known, outputs: Sequence[Output | ListOutput], result: Reduced
+) -> Known:
+    """What a row knows once it is reduced."""
+    values = [v for output in outputs if isinstance(output, Output) for v in output.values]
+    rows, after = known.sources[ROW], merged(known)
     for leaf in ir.topological(values):
-        if isinstance(leaf, State):
-            known[leaf] = result.states[leaf.k]
+        if isinstance(leaf, State) and not leaf.stride:
+            if leaf.k in result.states:
+                after[leaf] = result.states[leaf.k]
+            else:
+                assert result.stored is not None, leaf
+                after[leaf] = result.stored(str(leaf.k))
+
+    def number(leaf: Scalar, c: str) -> str:
+        if isinstance(leaf, Load):
+            return rows(leaf, c)
+        assert isinstance(leaf, State), leaf
+        assert result.stored is not None, leaf
+        place = c if leaf.stride == 1 else b.op("mul", c, str(leaf.stride), "i64")
+        return result.stored(b.op("add", place, str(leaf.k), "i64") if leaf.k else place)
+
+    names: dict[tuple[Scalar, str], str] = {}
+    after.sources[ROW] = lambda scalar, c: with_components(b, [scalar], after, names, c, number)[0]
+    return after
+
+
+def _store_each(
+    b: Builder,
+    pointer: str,
+    element: str,
+    rows: str,
+    mask: str,
+    output: Output,
+    k: int,
+    value: Each,
+    known: Known,
+) -> None:
+    prepare(b, [value.body], known)
+    with b.loop("0", str(value.count), nonempty=True) as turns:
+        name = before_store(b, component(b, value.body, known, turns.index), output.dtype)
+        where = cells(b, rows, output.width, k, 1, turns.index)
+        b.scatter(name, b.addresses(pointer, where, element), mask, element)
+
+
+def _add_partials(frame: Frame, first: int, value: Each, known: Known, mask: str) -> None:
+    """Adds the rows of one vector to the sums over rows from number `first` on."""
+    b = frame.b
+    double, totals = b.at("float64", 1), Totals(b, 1)
+    partials = frame.partials()
+    prepare(b, [value.body], known)
+    with b.loop("0", str(value.count), nonempty=True) as turns:
+        name = component(b, value.body, known, turns.index)
+        inside = b.select(mask, name, b.const(0.0))
+        zeros = [zero for _, zero in totals.start()]
+        (sum,) = totals.over_lanes(totals.add(zeros, [inside]))
+        place = double.address(double.address(partials, turns.index), str(first))
+        double.store(double.add(double.load(place), sum), place)
 
 
 def _store_lists(

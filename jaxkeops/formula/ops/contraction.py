@@ -8,7 +8,6 @@ from __future__ import annotations
 import string
 from collections.abc import Sequence
 from functools import reduce
-from itertools import product
 from math import prod
 
 import numpy as np
@@ -111,27 +110,43 @@ def _lower(
 ) -> Coords:
     kept_f, kept_g = _kept(dims_f, cont_f), _kept(dims_g, cont_g)
     destinations = _destinations(len(kept_f) + len(kept_g), permute)
-    sizes = _result_dims(dims_f, dims_g, cont_f, cont_g, permute)
-    inner = list(product(*(range(dims_f[axis]) for axis in cont_f)))
-    result = []
-    for place in product(*map(range, sizes)):
-        at = [place[destination] for destination in destinations]
-        at_f = dict(zip(kept_f, at[: len(kept_f)], strict=True))
-        at_g = dict(zip(kept_g, at[len(kept_f) :], strict=True))
-        terms = []
-        for sums in inner:
-            at_f.update(zip(cont_f, sums, strict=True))
-            at_g.update(zip(cont_g, sums, strict=True))
-            terms.append(ir.mul(f[_offset(at_f, dims_f)], g[_offset(at_g, dims_g)]))
-        result.append(reduce(ir.add, terms))
-    return result
+    steps_f, steps_g = _steps(dims_f), _steps(dims_g)
+    # Of each axis: its size, and how far a step along it goes in f and in g.
+    kept = [(dims_f[axis], steps_f[axis], 0) for axis in kept_f]
+    kept += [(dims_g[axis], 0, steps_g[axis]) for axis in kept_g]
+    axes = [kept[k] for k in np.argsort(destinations)] if kept else []
+    contracted = [(dims_f[a], steps_f[a], steps_g[b]) for a, b in zip(cont_f, cont_g, strict=True)]
+    # The last axis is taken whole: a sum over it, or a run of coordinates, may be long.
+    *outer, (size, step_f, step_g) = [*axes, *contracted] or [(1, 0, 0)]
+    lines = [
+        ir.elementwise(ir.mul, _line(f, at_f, step_f, size), _line(g, at_g, step_g, size))
+        for at_f, at_g in _places(outer)
+    ]
+    if not contracted:
+        return ir.Vector(part for line in lines for part in line.parts)
+    sums = prod(size for size, _, _ in contracted[:-1])
+    totals = [ir.total(line) for line in lines]
+    return [reduce(ir.add, totals[k : k + sums]) for k in range(0, len(totals), sums)]
 
 
-def _offset(at: dict[int, int], dims: Dims) -> int:
-    offset = 0
-    for axis, size in enumerate(dims):
-        offset = offset * size + at[axis]
-    return offset
+def _steps(dims: Dims) -> list[int]:
+    return [prod(dims[axis + 1 :]) for axis in range(len(dims))]
+
+
+def _places(axes: Sequence[tuple[int, int, int]]) -> list[tuple[int, int]]:
+    """Where in f and in g the steps along some axes lead, the last axis fastest."""
+    places = [(0, 0)]
+    for size, step_f, step_g in axes:
+        places = [(f + k * step_f, g + k * step_g) for f, g in places for k in range(size)]
+    return places
+
+
+def _line(coords: Coords, start: int, step: int, size: int) -> Coords:
+    if not step:
+        return [coords[start]]
+    return (coords if isinstance(coords, ir.Vector) else ir.Vector(coords)).strided(
+        start, step, size
+    )
 
 
 def _vjp(

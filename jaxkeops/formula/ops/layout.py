@@ -31,7 +31,7 @@ layout(
     dim=lambda dim, n: _spread_dim("SumT", dim, n),
     value=lambda f, n: np.repeat(f, n, axis=-1),
     adjoint=lambda g, f, n: (F.Sum(g),),
-    lower=lambda f, n: [f[0]] * n,
+    lower=lambda f, n: ir.Vector.repeated(f[0], n),
     samples=(((1,), (3,)), ((1,), (1,))),
 )
 
@@ -122,7 +122,8 @@ def _padded(f: np.ndarray, start: int, n: int) -> np.ndarray:
 
 
 def _pad(f: Coords, start: int, n: int) -> Coords:
-    return [ZERO] * start + list(f) + [ZERO] * (n - start - len(f))
+    before, after = (ir.Vector.repeated(ZERO, k) for k in (start, n - start - len(f)))
+    return before + f + after
 
 
 def _joined(f: np.ndarray, g: np.ndarray) -> np.ndarray:
@@ -137,7 +138,7 @@ layout(
     dim=lambda a, b: a + b,
     value=_joined,
     adjoint=lambda e, f, g: (F.Extract(e, 0, f.dim), F.Extract(e, f.dim, g.dim)),
-    lower=lambda f, g: [*f, *g],
+    lower=lambda f, g: ir.Vector(ir.parts(f)) + g,
     samples=(((2, 3), ()), ((1, 1), ())),
 )
 

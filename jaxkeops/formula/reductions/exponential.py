@@ -9,13 +9,14 @@ import numpy as np
 from ... import ir
 from ..node import Coords, F, Node
 from ..reduction import Reduction, Result, register
+from .states import states
 
 LOG_2 = math.log(2)
 
 
 def _accumulate(f: Coords, g: Coords | None, *, exact: bool = False) -> ir.ShiftedExp:
     """State (1 + W) k is the reference of coordinate k, the W states after it its sums."""
-    weights = (ir.const(1.0),) if g is None else tuple(g)
+    weights = (ir.const(1.0),) if g is None else ir.parts(g)
     exponents = tuple(ir.mul(x, ir.const(1 / LOG_2)) for x in f)
     return ir.ShiftedExp(exponents, weights, exact)
 
@@ -24,10 +25,10 @@ def _reference(state: int) -> ir.Scalar:
     return ir.mul(ir.State(ir.ROW, state), ir.const(LOG_2))
 
 
-def _log(reference: int, total: int) -> ir.Scalar:
-    """log(total 2 ** reference)."""
-    log = ir.log(ir.State(ir.ROW, total))
-    return ir.fma(ir.State(ir.ROW, reference), ir.const(LOG_2), log)
+def _logs(reference: int, totals: ir.Vector) -> ir.Vector:
+    """log(total 2 ** reference) of each total."""
+    log_2, shift = ir.const(LOG_2), ir.State(ir.ROW, reference)
+    return ir.elementwise(lambda total: ir.fma(shift, log_2, ir.log(total)), totals)
 
 
 def _shifted(f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,12 +50,11 @@ def _log_sum_exp_results(dim: int, weight_dim: int, count: int) -> tuple[Result,
     enough for the derivatives of all coordinates.
     """
     if weight_dim == 0:
-        logs = tuple(_log(2 * k, 2 * k + 1) for k in range(dim))
-        return (Result("float", (dim,), logs, -math.inf),)
-    logs = tuple(_log(0, 2 + k) for k in range(weight_dim))
+        logs = [part for k in range(dim) for part in _logs(2 * k, states(1, 2 * k + 1))]
+        return (Result("float", (dim,), ir.Vector(logs), -math.inf),)
     return (
-        Result("float", (weight_dim,), logs, -math.inf),
-        Result("float", (1,), (_log(0, 1),), -math.inf, hidden=True),
+        Result("float", (weight_dim,), _logs(0, states(weight_dim, 2)), -math.inf),
+        Result("float", (1,), _logs(0, states(1, 1)), -math.inf, hidden=True),
     )
 
 
@@ -70,7 +70,7 @@ def _log_sum_exp_derivative(
 
 def _with_one(f: Coords, g: Coords | None) -> ir.ShiftedExp:
     """The sum without weights, then those with them."""
-    return _accumulate(f, None if g is None else [ir.const(1.0), *g])
+    return _accumulate(f, None if g is None else ir.Vector([ir.const(1.0)]) + g)
 
 
 for _name, _weights, _spellings in (
@@ -110,12 +110,10 @@ register(
             Result(
                 "float",
                 (weight_dim,),
-                tuple(
-                    ir.div(ir.State(ir.ROW, 2 + k), ir.State(ir.ROW, 1)) for k in range(weight_dim)
-                ),
+                ir.elementwise(ir.div, states(weight_dim, 2), states(1, 1)),
                 math.nan,
             ),
-            Result("float", (1,), (_log(0, 1),), -math.inf, hidden=True),
+            Result("float", (1,), _logs(0, states(1, 1)), -math.inf, hidden=True),
         ),
         derivative=lambda f, g, results, df, dg: (
             F.Exp(f - results[1]) * ((g - results[0]) * df + dg),
@@ -155,10 +153,7 @@ for _name, _weights in (("Max_SumShiftExp", "no"), ("Max_SumShiftExpWeight", "op
                 Result(
                     "float",
                     (1 + max(weight_dim, 1),),
-                    (
-                        _reference(0),
-                        *(ir.State(ir.ROW, 1 + k) for k in range(max(weight_dim, 1))),
-                    ),
+                    ir.Vector([_reference(0)]) + states(max(weight_dim, 1), 1),
                     (-math.inf, *(0.0,) * max(weight_dim, 1)),
                 ),
             ),

@@ -28,11 +28,11 @@ def _tail(dim: int, count: int) -> tuple[int, ...]:
 
 
 def _values(dim: int, count: int) -> Result:
-    return Result("float", _tail(dim, count), (), math.inf)
+    return Result("float", _tail(dim, count), ir.Vector(()), math.inf)
 
 
 def _rows(dim: int, count: int) -> Result:
-    return Result("index", _tail(dim, count), (), 0.0)
+    return Result("index", _tail(dim, count), ir.Vector(()), 0.0)
 
 
 def _accumulate(f, g, count):

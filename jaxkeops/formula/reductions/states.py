@@ -5,11 +5,11 @@ from __future__ import annotations
 from ... import ir
 
 
-def states(count: int, start: int = 0) -> tuple[ir.Scalar, ...]:
+def states(count: int, start: int = 0) -> ir.Vector:
     """States start, ..., start + count - 1."""
-    return tuple(ir.State(ir.ROW, start + k) for k in range(count))
+    return ir.Vector.states(count, ir.ROW, start)
 
 
-def indices(count: int) -> tuple[ir.Scalar, ...]:
+def indices(count: int) -> ir.Vector:
     """Indices 0, ..., count - 1."""
-    return tuple(ir.Index(ir.ROW, k) for k in range(count))
+    return ir.Vector(ir.Index(ir.ROW, k) for k in range(count))

@@ -14,7 +14,7 @@ register(
         "Sum",
         "The sum of f.",
         value=lambda f, g, count: (f.sum(-2),),
-        accumulate=lambda f, g, count: ir.Total(tuple(f)),
+        accumulate=lambda f, g, count: ir.Total(ir.parts(f)),
         results=lambda dim, weight_dim, count: (Result("float", (dim,), states(dim), 0.0),),
         derivative=lambda f, g, results, df, dg: (df,),
     )
@@ -25,7 +25,7 @@ register(
         "Zero",
         "Zeros, a column for each coordinate of f; n columns where the formula is an integer n.",
         value=lambda f, g, count: (np.zeros_like(f[..., :1, :].sum(-2)),),
-        accumulate=lambda f, g, count: ir.Total((ir.const(0.0),) * len(f)),
+        accumulate=lambda f, g, count: ir.Total(ir.Vector.repeated(ir.const(0.0), len(f)).parts),
         results=lambda dim, weight_dim, count: (Result("float", (dim,), states(dim), 0.0),),
         derivative=lambda f, g, results, df, dg: (F.Mult(0.0, df),),
     )

@@ -1,31 +1,63 @@
 """The loop over columns, one file for each accumulator.
 
-Each takes the rows of a block, one vector of them after the other, and gives for each vector
-the names of the accumulator's states, and of its indices where there are any.
+Each takes the rows of a block, one vector of them after the other, tile by tile of columns, and
+gives for each vector the names of the accumulator's states, and of its indices where there are any.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from .... import ir
-from ..frame import Frame, Known
-from .extremum import extremum
-from .lowest import list_bytes as list_bytes, lowest
-from .shifted_exp import shifted_exp
-from .total import total
+from ..evaluate import Known
+from ..frame import Frame
+from ..layout import Layout
+from .extremum import Extremum
+from .lowest import Lowest
+from .shifted_exp import ShiftedExp
+from .total import Total
 from .totals import Totals as Totals
-from .walk import Reduced as Reduced
+from .walk import Reduced as Reduced, Tile, over_tiles
 
 
-def accumulate(frame: Frame, rows: Sequence[Known], with_index: bool) -> list[Reduced]:
+class Accumulation(Protocol):
+    """What one accumulator does with columns, for some vectors of rows."""
+
+    def start(self) -> list[tuple[str, str]]:
+        """(type, first value) of all that is carried from tile to tile."""
+        ...
+
+    def tile(self, rows: Sequence[Known], tile: Tile, carried: Sequence[str]) -> list[str]:
+        """What is carried once the columns of a tile are in; `rows` is what rows know."""
+        ...
+
+    def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
+        """What became of each vector of rows."""
+        ...
+
+
+def accumulate(
+    frame: Frame, layout: Layout, rows: Sequence[Known], with_index: bool
+) -> list[Reduced]:
     """Emits the loops over all columns for row vectors whose row values are `rows`."""
+    made = _accumulation(frame, layout, len(rows), with_index)
+    carried = over_tiles(
+        frame,
+        made.start(),
+        frame.program.schedule.tile,
+        lambda tile, held: made.tile(rows, tile, held),
+    )
+    return made.finish(rows, carried)
+
+
+def _accumulation(frame: Frame, layout: Layout, vectors: int, with_index: bool) -> Accumulation:
     match frame.program.accumulator:
         case ir.Total() as sums:
-            return total(frame, rows, sums)
+            return Total(frame, layout, sums, vectors)
         case ir.ShiftedExp() as sums:
-            return shifted_exp(frame, rows, sums)
+            return ShiftedExp(frame, layout, sums, vectors)
         case ir.Extremum() as extrema:
-            return extremum(frame, rows, extrema, with_index)
+            return Extremum(frame, extrema, vectors, with_index)
         case ir.Lowest() as least:
-            return lowest(frame, rows, least)
+            return Lowest(frame, layout, least, vectors)

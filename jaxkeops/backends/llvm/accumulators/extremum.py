@@ -7,70 +7,84 @@ from collections.abc import Sequence
 
 from .... import ir
 from ....ir import Scalar
-from ..frame import Frame, Known, evaluate, leaves_at, merged
-from .walk import Reduced, at_pair, tiles
+from ..evaluate import Known, evaluate, merged
+from ..frame import Frame, leaves_at
+from .walk import Reduced, Tile, over_columns
 
 
-def extremum(
-    frame: Frame, rows: Sequence[Known], accumulator: ir.Extremum, with_index: bool
-) -> list[Reduced]:
+class Extremum:
     """The best value in the loop over pairs, and of the index only the tile that has it.
 
     Blending an index in at each pair would be one more operation for each; finding it in one tile
     at the end costs that tile. The tile is computed by the same instructions, so the value is
     found again.
     """
-    b, values = frame.b, accumulator.values
-    count, least = len(values), accumulator.sense == "min"
-    start = b.const(math.inf if least else -math.inf)
-    cells = len(rows) * count
-    wide = f"<{b.width} x i64>"
-    carry = [(b.type, start)] * cells
-    if with_index:
-        carry += [(wide, "zeroinitializer")] * cells
-    with tiles(frame, carry, frame.program.schedule.tile) as tile:
-        held, starts = tile.arm.values[:cells], tile.arm.values[cells:]
-        fresh = [(b.type, start)] * cells
-        with b.loop(tile.start, tile.end, carry=fresh, nonempty=True) as pairs:
-            column = at_pair(frame, values, pairs.index)
-            for r, row in enumerate(rows):
-                for k, value in enumerate(evaluate(b, values, merged(column, row))):
-                    cell = r * count + k
-                    better = b.min if least else b.max
-                    pairs.next[cell] = better(value, pairs.values[cell])
+
+    def __init__(
+        self, frame: Frame, accumulator: ir.Extremum, vectors: int, with_index: bool
+    ) -> None:
+        b = frame.b
+        self.frame = frame
+        self.values = accumulator.values
+        self.least = accumulator.sense == "min"
+        self.cells = vectors * len(self.values)
+        self.with_index = with_index
+        self.worst = b.const(math.inf if self.least else -math.inf)
+        self.wide = f"<{b.width} x i64>"
+
+    def start(self) -> list[tuple[str, str]]:
+        carry = [(self.frame.b.type, self.worst)] * self.cells
+        if self.with_index:
+            carry += [(self.wide, "zeroinitializer")] * self.cells
+        return carry
+
+    def tile(self, rows: Sequence[Known], tile: Tile, carried: Sequence[str]) -> list[str]:
+        b = self.frame.b
+        held, starts = list(carried[: self.cells]), list(carried[self.cells :])
+
+        def step(pairs: Sequence[Known], j: str, best: list[str]) -> list[str]:
+            better = b.min if self.least else b.max
+            found = [value for known in pairs for value in evaluate(b, self.values, known)]
+            return [better(value, old) for value, old in zip(found, best, strict=True)]
+
+        fresh = [(b.type, self.worst)] * self.cells
         here = b.splat(tile.start, "i64")
-        for cell, best in enumerate(pairs.values):
-            wins = b.compare("olt" if least else "ogt", best, held[cell])
-            tile.arm.next[cell] = b.select(wins, best, held[cell])
-            if with_index:
-                tile.arm.next[cells + cell] = b.select(wins, here, starts[cell], wide)
-    result = []
-    for r, row in enumerate(rows):
-        best = tile.arm.values[r * count : (r + 1) * count]
-        indices = [
-            _find(frame, row, value, best[k], start, tile.arm.values[cells + r * count + k])
-            for k, value in enumerate(values)
-            if with_index
-        ]
-        result.append(Reduced(best, indices, []))
-    return result
+        best = over_columns(self.frame, self.values, rows, tile, fresh, step)
+        for cell, value in enumerate(best):
+            wins = b.compare("olt" if self.least else "ogt", value, held[cell])
+            held[cell] = b.select(wins, value, held[cell])
+            if self.with_index:
+                starts[cell] = b.select(wins, here, starts[cell], self.wide)
+        return held + starts
 
+    def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
+        count = len(self.values)
+        result = []
+        for r, row in enumerate(rows):
+            best = carried[r * count : (r + 1) * count]
+            indices = [
+                self._find(row, value, best[k], carried[self.cells + r * count + k])
+                for k, value in enumerate(self.values)
+                if self.with_index
+            ]
+            result.append(Reduced(dict(enumerate(best)), indices))
+        return result
 
-def _find(frame: Frame, row: Known, value: Scalar, best: str, start: str, first: str) -> str:
-    """The first column, from each lane's `first` on, whose value is `best`; 0 if it is `start`."""
-    b = frame.b
-    wide = f"<{b.width} x i64>"
-    last = b.splat(b.op("sub", frame.N, "1", "i64"), "i64")
-    leaves = leaves_at(ir.COLUMN, [value])
-    carry = [(wide, "zeroinitializer"), (b.mask, b.compare("oeq", best, start))]
-    size = str(frame.program.schedule.tile)
-    with b.loop("0", size, carry=carry, nonempty=True) as turns:
-        index, found = turns.values
-        j = b.let(f"add {wide} {first}, {b.splat(turns.index, 'i64')}")
-        inside = b.compare_int("slt", j, last, wide)
-        read = b.let(f"select {b.mask} {inside}, {wide} {j}, {wide} {last}")
-        known = merged(frame.parameters, frame.at_lanes(leaves, read, "splat (i1 true)"), row)
-        (again,) = evaluate(b, [value], known)
-        hit = b.both(b.compare("oeq", again, best), b.opposite(found))
-        turns.next = [b.select(hit, j, index, wide), b.either(found, hit)]
-    return turns.values[0]
+    def _find(self, row: Known, value: Scalar, best: str, first: str) -> str:
+        """The first column, from each lane's `first` on, whose value is `best`; 0 if none is."""
+        frame, b = self.frame, self.frame.b
+        wide = f"<{b.width} x i64>"
+        last = b.splat(b.op("sub", frame.N, "1", "i64"), "i64")
+        leaves = leaves_at(ir.COLUMN, [value])
+        carry = [(wide, "zeroinitializer"), (b.mask, b.compare("oeq", best, self.worst))]
+        size = str(frame.program.schedule.tile)
+        with b.loop("0", size, carry=carry, nonempty=True) as turns:
+            index, found = turns.values
+            j = b.let(f"add {wide} {first}, {b.splat(turns.index, 'i64')}")
+            inside = b.compare_int("slt", j, last, wide)
+            read = b.let(f"select {b.mask} {inside}, {wide} {j}, {wide} {last}")
+            known = merged(frame.at_lanes(leaves, read, "splat (i1 true)", ir.COLUMN), row)
+            (again,) = evaluate(b, [value], known)
+            hit = b.both(b.compare("oeq", again, best), b.opposite(found))
+            turns.next = [b.select(hit, j, index, wide), b.either(found, hit)]
+        return turns.values[0]

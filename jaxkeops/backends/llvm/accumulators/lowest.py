@@ -8,95 +8,84 @@ from collections.abc import Sequence
 from .... import ir
 from ....ir import Scalar
 from ..builder import Builder
+from ..evaluate import Known, evaluate, merged
 from ..flow import Arm
-from ..frame import Frame, Known, evaluate, merged
-from .walk import Reduced, Tile, at_pair, tiles
-
-FILTER_TILE = 8  # columns that one test against the worst of the lists serves
-COLUMN_BYTES = 8
+from ..frame import Frame, leaves_at
+from ..layout import Layout
+from .walk import Reduced, Tile, over_columns
 
 
-def lowest(frame: Frame, rows: Sequence[Known], accumulator: ir.Lowest) -> list[Reduced]:
+class Lowest:
     """Lists of the `count` least of each value, one list for each lane, side by side.
 
     A tile whose least value beats no lane's worst is done with; of the others, each column that
     beats one is put into the lists of all lanes at once.
     """
-    b, values = frame.b, accumulator.values
-    cells = len(rows) * len(values)
-    worst = [(b.type, b.const(math.inf))] * cells
-    lists = _new_lists(frame, cells, accumulator.count)
-    with tiles(frame, worst, FILTER_TILE) as tile:
-        with b.loop(tile.start, tile.end, carry=worst, nonempty=True) as pairs:
-            column = at_pair(frame, values, pairs.index)
-            for r, row in enumerate(rows):
-                for k, value in enumerate(evaluate(b, values, merged(column, row))):
-                    cell = r * len(values) + k
-                    pairs.next[cell] = b.min(value, pairs.values[cell])
+
+    def __init__(self, frame: Frame, layout: Layout, accumulator: ir.Lowest, vectors: int) -> None:
+        b = frame.b
+        self.frame = frame
+        self.values, self.count = accumulator.values, accumulator.count
+        self.cells = vectors * len(self.values)
+        wide = f"<{b.width} x i64>"
+        # In the workspace, not on the stack: `count` may be as large as N.
+        base = frame.workspace(layout.lists)
+        columns = b.address(base, str(self.cells * self.count), b.type)
+        self.lists = [
+            (
+                b.address(base, str(cell * self.count), b.type),
+                b.address(columns, str(cell * self.count), wide),
+            )
+            for cell in range(self.cells)
+        ]
+
+    def start(self) -> list[tuple[str, str]]:
+        """Lists of +inf and 0; the worst of each list is carried."""
+        b = self.frame.b
+        wide = f"<{b.width} x i64>"
+        with b.loop("0", str(self.count), nonempty=True) as entry:
+            for values, columns in self.lists:
+                b.store(b.const(math.inf), b.address(values, entry.index, b.type), b.type)
+                b.store("zeroinitializer", b.address(columns, entry.index, wide), wide, 8)
+        return [(b.type, b.const(math.inf))] * self.cells
+
+    def tile(self, rows: Sequence[Known], tile: Tile, carried: Sequence[str]) -> list[str]:
+        b, bounds = self.frame.b, list(carried)
+
+        def step(pairs: Sequence[Known], j: str, least: list[str]) -> list[str]:
+            found = [value for known in pairs for value in evaluate(b, self.values, known)]
+            return [b.min(value, old) for value, old in zip(found, least, strict=True)]
+
+        fresh = [(b.type, b.const(math.inf))] * self.cells
+        least = over_columns(self.frame, self.values, rows, tile, fresh, step)
         for r, row in enumerate(rows):
-            for k, value in enumerate(values):
-                cell = r * len(values) + k
-                bound = tile.arm.values[cell]
-                hit = b.any(b.compare("olt", pairs.values[cell], bound))
-                with b.when(hit, carry=[(b.type, bound)]) as arm:
-                    arm.next = [
-                        _insert_tile(frame, tile, row, value, bound, lists[cell], accumulator.count)
-                    ]
-                tile.arm.next[cell] = arm.values[0]
-    count = len(values)
-    return [Reduced([], [], lists[r * count : (r + 1) * count]) for r in range(len(rows))]
+            for k, value in enumerate(self.values):
+                cell = r * len(self.values) + k
+                hit = b.any(b.compare("olt", least[cell], bounds[cell]))
+                with b.when(hit, carry=[(b.type, bounds[cell])]) as arm:
+                    arm.next = [self._insert_tile(tile, row, value, arm.values[0], cell)]
+                bounds[cell] = arm.values[0]
+        return bounds
 
+    def _insert_tile(self, tile: Tile, row: Known, value: Scalar, bound: str, cell: int) -> str:
+        """Puts the columns of a tile that beat `bound` into the lists; gives the new bound."""
+        b, frame = self.frame.b, self.frame
+        leaves = leaves_at(ir.COLUMN, [value])
+        with b.loop(tile.start, tile.end, carry=[(b.type, bound)], nonempty=True) as turns:
+            known = merged(frame.at_column(leaves, turns.index), row)
+            (candidate,) = evaluate(b, [value], known)
+            hit = b.any(b.compare("olt", candidate, turns.values[0]))
+            with b.when(hit, carry=[(b.type, turns.values[0])]) as arm:
+                j = b.splat(turns.index, "i64")
+                arm.next = [_insert(b, candidate, j, self.lists[cell], self.count)]
+            turns.next = arm.values
+        return turns.values[0]
 
-def list_bytes(program: ir.Program, lanes: int, item_bytes: int) -> int:
-    """The workspace of the lists of one block of rows, `lanes` for each of its vectors."""
-    if not isinstance(program.accumulator, ir.Lowest):
-        return 0
-    cells = program.schedule.row_vectors * len(program.accumulator.values)
-    return cells * program.accumulator.count * lanes * (item_bytes + COLUMN_BYTES)
-
-
-def _new_lists(frame: Frame, cells: int, count: int) -> list[tuple[str, str]]:
-    """For each cell, pointers to (values, columns): `count` vectors each, +inf and 0.
-
-    In the workspace, not on the stack: `count` may be as large as N.
-    """
-    b = frame.b
-    wide = f"<{b.width} x i64>"
-    base = frame.workspace()
-    columns = b.address(base, str(cells * count), b.type)
-    lists = [
-        (
-            b.address(base, str(cell * count), b.type),
-            b.address(columns, str(cell * count), wide),
-        )
-        for cell in range(cells)
-    ]
-    with b.loop("0", str(count), nonempty=True) as entry:
-        for values, columns in lists:
-            b.store(b.const(math.inf), b.address(values, entry.index, b.type), b.type)
-            b.store("zeroinitializer", b.address(columns, entry.index, wide), wide, 8)
-    return lists
-
-
-def _insert_tile(
-    frame: Frame,
-    tile: Tile,
-    row: Known,
-    value: Scalar,
-    bound: str,
-    lists: tuple[str, str],
-    count: int,
-) -> str:
-    """Puts the columns of a tile that beat `bound` into the lists; gives the new bound."""
-    b = frame.b
-    with b.loop(tile.start, tile.end, carry=[(b.type, bound)], nonempty=True) as turns:
-        known = merged(at_pair(frame, [value], turns.index), row)
-        (candidate,) = evaluate(b, [value], known)
-        hit = b.any(b.compare("olt", candidate, turns.values[0]))
-        with b.when(hit, carry=[(b.type, turns.values[0])]) as arm:
-            arm.next = [_insert(b, candidate, b.splat(turns.index, "i64"), lists, count)]
-        turns.next = arm.values
-    return turns.values[0]
+    def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
+        count = len(self.values)
+        return [
+            Reduced({}, lists=self.lists[r * count : (r + 1) * count]) for r in range(len(rows))
+        ]
 
 
 def _insert(b: Builder, candidate: str, j: str, lists: tuple[str, str], count: int) -> str:

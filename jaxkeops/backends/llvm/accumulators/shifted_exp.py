@@ -6,15 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .... import ir
-from ....ir import Const, Scalar
-from ..frame import Frame, Known, evaluate, merged
+from ....ir import Const, Each, Scalar
+from ..evaluate import Known, evaluate
+from ..frame import Frame
+from ..layout import Layout
 from ..math import SPELLING
+from .total import reduced, split_roots
 from .totals import Totals
-from .walk import Reduced, Tile, at_pair, tiles
+from .walk import Reduced, Tile, over_columns
+from .wide import Wide
 
 # A reference holds until a sum passes this: far from the overflow of float32 even after a tile
 # of 256 such terms, and far above what a reference within a few units gives.
 SAFE_SUM = 2.0**60
+# Where weights are many, their sums are not looked at: this leaves room for weights up to 1e31.
+SAFE_MASS = 2.0**16
 FINITE = {"float32": 3e38, "float64": 1e308}
 
 
@@ -22,159 +28,188 @@ FINITE = {"float32": 3e38, "float64": 1e308}
 class _Lane:
     """One exponent of one vector of rows: it has a reference of its own."""
 
-    row: Known
+    vector: int
     exponent: Scalar
 
 
-def shifted_exp(frame: Frame, rows: Sequence[Known], accumulator: ir.ShiftedExp) -> list[Reduced]:
+class ShiftedExp:
     """Sums of 2 ** (exponent - reference) * weight, the reference fixed while sums stay small.
 
     A tile that passes `SAFE_SUM` is done once more with its own greatest exponent as the
     reference. References are whole numbers, so that scaling a total by their difference is exact.
+
+    Carried are the references, the greatest exponents where they are asked for, the totals, and
+    whether this is the first tile. Sums of many weights are in memory; there is one exponent then.
     """
-    b, count = frame.b, len(accumulator.weights)
-    lanes = [_Lane(row, exponent) for row in rows for exponent in accumulator.exponents]
-    n = len(lanes)
-    totals = Totals(b, n * count)
-    lowest = b.const(-FINITE[b.dtype])
-    # The references, the greatest exponents where they are asked for, the totals, a first turn.
-    tops = n if accumulator.exact else 0
-    minus_infinity = b.const(float("-inf"))
-    carry = [(b.type, lowest)] * n + [(b.type, minus_infinity)] * tops + totals.start()
-    with tiles(frame, [*carry, ("i1", "true")], frame.program.schedule.tile) as tile:
-        *held, first = tile.arm.values
-        references, greatest, sums = held[:n], held[n : n + tops], held[n + tops :]
-        kept, added, top = _tile(
-            frame, lanes, accumulator, totals, tile, [*references, *sums], first
-        )
+
+    def __init__(
+        self, frame: Frame, layout: Layout, accumulator: ir.ShiftedExp, vectors: int
+    ) -> None:
+        self.frame = frame
+        self.accumulator = accumulator
+        self.vectors = vectors
+        self.lanes = [_Lane(r, x) for r in range(vectors) for x in accumulator.exponents]
+        few, wide = split_roots(accumulator.weights, 1)
+        # What the powers themselves sum to is always there to be looked at.
+        self.weights = few or {-1: ir.const(1.0)}
+        self.safe = SAFE_MASS if wide else SAFE_SUM
+        self.tops = len(self.lanes) if accumulator.exact else 0
+        self.totals = Totals(frame.b, len(self.lanes) * len(self.weights))
+        self.power = Scalar(ir.PAIR)
+        times = {n: Each(w.rate, ir.mul(self.power, w.body), w.count) for n, w in wide.items()}
+        kept = [self.power, *layout.kept]
+        self.wide = Wide(frame, layout, times, kept, vectors) if wide else None
+
+    def start(self) -> list[tuple[str, str]]:
+        b = self.frame.b
+        if self.wide:
+            self.wide.start()
+        references = [(b.type, b.const(-FINITE[b.dtype]))] * len(self.lanes)
+        greatest = [(b.type, b.const(float("-inf")))] * self.tops
+        return [*references, *greatest, *self.totals.start(), ("i1", "true")]
+
+    def tile(self, rows: Sequence[Known], tile: Tile, carried: Sequence[str]) -> list[str]:
+        b, n = self.frame.b, len(self.lanes)
+        *held, first = carried
+        references, greatest, sums = held[:n], held[n : n + self.tops], held[n + self.tops :]
+        kept, added, top = self._attempts(rows, tile, [*references, *sums], first)
+        if self.wide:
+            self.wide.add_tile(rows, tile)
         better = [b.max(x, y) for x, y in zip(top, greatest, strict=True)]
-        tile.arm.next = [*kept[:n], *better, *totals.add(kept[n:], added), "false"]
-    *held, _ = tile.arm.values
-    references, greatest = held[:n], held[n : n + tops]
-    sums = totals.finish(held[n + tops :])
-    if accumulator.exact:
-        sums = [
-            b.mul(x, _exp2(b, b.sub(references[k // count], greatest[k // count])))
-            for k, x in enumerate(sums)
-        ]
-        references = greatest
-    each = len(accumulator.exponents)
-    result = []
-    for r in range(len(rows)):
+        return [*kept[:n], *better, *self.totals.add(kept[n:], added), "false"]
+
+    def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
+        b, n, count = self.frame.b, len(self.lanes), len(self.weights)
+        *held, _ = carried
+        references, greatest = list(held[:n]), list(held[n : n + self.tops])
+        sums = self.totals.finish(held[n + self.tops :])
+        if self.accumulator.exact:
+            factors = [_exp2(b, b.sub(x, top)) for x, top in zip(references, greatest, strict=True)]
+            sums = [b.mul(x, factors[k // count]) for k, x in enumerate(sums)]
+            if self.wide:
+                self.wide.scale(factors)
+            references = greatest
+        each = len(self.accumulator.exponents)
+        if self.wide:
+            results = [reduced(self.weights, self.wide, sums, r, n) for r in range(n)]
+            for r, result in enumerate(results):
+                result.states[0] = references[r]
+            return results
         states = []
-        for lane in range(r * each, (r + 1) * each):
+        for lane in range(n):
             states += [references[lane], *sums[lane * count : (lane + 1) * count]]
-        result.append(Reduced(states, [], []))
-    return result
+        size = each * (1 + count)
+        return [
+            Reduced(dict(enumerate(states[r * size : (r + 1) * size]))) for r in range(self.vectors)
+        ]
 
+    def _attempts(
+        self, rows: Sequence[Known], tile: Tile, carried: Sequence[str], first: str
+    ) -> tuple[list[str], list[str], list[str]]:
+        """(references and totals, sums of this tile, greatest exponents of this tile if exact).
 
-def _tile(
-    frame: Frame,
-    lanes: Sequence[_Lane],
-    accumulator: ir.ShiftedExp,
-    totals: Totals,
-    tile: Tile,
-    carried: Sequence[str],
-    first: str,
-) -> tuple[list[str], list[str], list[str]]:
-    """(references and totals, sums of this tile, greatest exponents of this tile if exact).
+        Control goes from `attempt` to `done`, by `raise` first where there is no reference yet,
+        and once back by `raise` where the sums grew too large.
+        """
+        b, n, count = self.frame.b, len(self.lanes), len(self.weights)
+        types = [b.type] * n + [type for type, _ in self.totals.start()]
+        raise_, attempt, done = b.label("raise"), b.label("attempt"), b.label("done")
+        before = b.block
+        b.branch(first, raise_, attempt)
 
-    Control goes from `attempt` to `done`, by `raise` first where there is no reference yet, and
-    once back by `raise` where the sums grew too large.
-    """
-    b, n, count = frame.b, len(lanes), len(accumulator.weights)
-    types = [b.type] * n + [type for type, _ in totals.start()]
-    raise_, attempt, done = b.label("raise"), b.label("attempt"), b.label("done")
-    before = b.block
-    b.branch(first, raise_, attempt)
+        b.place(raise_)
+        low = [b.fresh("low") for _ in types]
+        low_phis = len(b.body.lines)
+        b.body.lines += [""] * len(types)
+        tops = self._greatest(rows, tile, low[:n])
+        raised, factors = [], []
+        finite, lowest = b.const(FINITE[b.dtype]), b.const(-FINITE[b.dtype])
+        for top, old in zip(tops, low[:n], strict=True):
+            new = b.max(b.min(b.rint(top), finite), lowest)
+            raised.append(new)
+            factors.append(_exp2(b, b.sub(old, new)))
+        if self.wide:
+            self.wide.scale(factors)
+        raised += self.totals.scale(low[n:], [f for f in factors for _ in range(count)])
+        after_raise = b.block
+        b.jump(attempt)
 
-    b.place(raise_)
-    low = [b.fresh("low") for _ in types]
-    low_phis = len(b.body.lines)
-    b.body.lines += [""] * len(types)
-    tops = _greatest(frame, lanes, tile, low[:n])
-    raised, factors = [], []
-    finite, lowest = b.const(FINITE[b.dtype]), b.const(-FINITE[b.dtype])
-    for top, old in zip(tops, low[:n], strict=True):
-        new = b.max(b.min(b.rint(top), finite), lowest)
-        raised.append(new)
-        factors += [_exp2(b, b.sub(old, new))] * count
-    raised += totals.scale(low[n:], factors)
-    after_raise = b.block
-    b.jump(attempt)
+        b.place(attempt)
+        kept = [
+            b.phi(type, (value, before), (new, after_raise))
+            for type, value, new in zip(types, carried, raised, strict=True)
+        ]
+        redone = b.phi("i1", ("false", before), ("true", after_raise))
+        sums, greatest = self._sums(rows, tile, kept[:n])
+        over = "false"
+        for value in sums:
+            large = b.any(b.compare("ogt", b.abs(value), b.const(self.safe)))
+            over = b.let(f"or i1 {over}, {large}")
+        again = b.let(f"and i1 {over}, {b.let(f'xor i1 {redone}, true')}")
+        end_of_attempt = b.block
+        b.branch(again, raise_, done, rare=True)
+        for k, (name, type) in enumerate(zip(low, types, strict=True)):
+            b.body.lines[low_phis + k] = (
+                f"  {name} = phi {type} "
+                f"[ {carried[k]}, %{before} ], [ {kept[k]}, %{end_of_attempt} ]"
+            )
+        b.place(done)
+        return kept, sums, greatest
 
-    b.place(attempt)
-    kept = [
-        b.phi(type, (value, before), (new, after_raise))
-        for type, value, new in zip(types, carried, raised, strict=True)
-    ]
-    redone = b.phi("i1", ("false", before), ("true", after_raise))
-    sums, greatest = _sums(frame, lanes, accumulator, tile, kept[:n])
-    over = "false"
-    for value in sums:
-        large = b.any(b.compare("ogt", b.abs(value), b.const(SAFE_SUM)))
-        over = b.let(f"or i1 {over}, {large}")
-    again = b.let(f"and i1 {over}, {b.let(f'xor i1 {redone}, true')}")
-    end_of_attempt = b.block
-    b.branch(again, raise_, done, rare=True)
-    for k, (name, type) in enumerate(zip(low, types, strict=True)):
-        b.body.lines[low_phis + k] = (
-            f"  {name} = phi {type} [ {carried[k]}, %{before} ], [ {kept[k]}, %{end_of_attempt} ]"
-        )
-    b.place(done)
-    return kept, sums, greatest
+    def _sums(
+        self, rows: Sequence[Known], tile: Tile, references: Sequence[str]
+    ) -> tuple[list[str], list[str]]:
+        b, n, wide = self.frame.b, len(self.lanes), self.wide
+        weights = list(self.weights.values())
+        cells = n * len(weights)
 
+        def step(pairs: Sequence[Known], j: str, held: list[str]) -> list[str]:
+            new = list(held)
+            for lane, known in self._at_pairs(pairs):
+                # Not an fma, though it would be one: the greatest exponent is rounded, and from
+                # 2 ** 31 on, what the rounding took away would overflow the power or empty it.
+                (value,) = evaluate(b, [self.lanes[lane].exponent], known)
+                power = _exp2(b, b.sub(value, references[lane]))
+                if self.tops:
+                    new[cells + lane] = b.max(value, held[cells + lane])
+                if wide:
+                    known[self.power] = power
+                    vector = self.lanes[lane].vector
+                    wide.keep(tile.start, j, vector, evaluate(b, wide.kept, known))
+                for k, weight in enumerate(weights):
+                    cell = lane * len(weights) + k
+                    if isinstance(weight, Const) and weight.value == 1.0:
+                        new[cell] = b.add(held[cell], power)
+                    else:
+                        (factor,) = evaluate(b, [weight], known)
+                        new[cell] = b.fma(power, factor, held[cell])
+            return new
 
-def _sums(
-    frame: Frame,
-    lanes: Sequence[_Lane],
-    accumulator: ir.ShiftedExp,
-    tile: Tile,
-    references: Sequence[str],
-) -> tuple[list[str], list[str]]:
-    b, n, count = frame.b, len(lanes), len(accumulator.weights)
-    cells = n * count
-    carry = [(b.type, b.const(0.0))] * cells
-    if accumulator.exact:
-        carry += [(b.type, b.const(float("-inf")))] * n
-    with b.loop(tile.start, tile.end, carry=carry, nonempty=True) as pairs:
-        column = at_pair(frame, ir.roots(accumulator), pairs.index)
-        for lane, known in _at_rows(column, lanes):
-            # Not an fma, though it would be one: the greatest exponent is rounded, and from
-            # 2 ** 31 on, what the rounding took away would overflow the power or empty it.
-            (value,) = evaluate(b, [lanes[lane].exponent], known)
-            power = _exp2(b, b.sub(value, references[lane]))
-            if accumulator.exact:
-                pairs.next[cells + lane] = b.max(value, pairs.values[cells + lane])
-            for k, weight in enumerate(accumulator.weights):
-                cell = lane * count + k
-                if isinstance(weight, Const) and weight.value == 1.0:
-                    pairs.next[cell] = b.add(pairs.values[cell], power)
-                else:
-                    (factor,) = evaluate(b, [weight], known)
-                    pairs.next[cell] = b.fma(power, factor, pairs.values[cell])
-    return pairs.values[:cells], pairs.values[cells:]
+        carry = [(b.type, b.const(0.0))] * cells + [(b.type, b.const(float("-inf")))] * self.tops
+        roots = [*self.accumulator.exponents, *weights]
+        if wide:
+            roots += wide.kept[1:]
+        found = over_columns(self.frame, roots, rows, tile, carry, step)
+        return found[:cells], found[cells:]
 
+    def _greatest(self, rows: Sequence[Known], tile: Tile, least: Sequence[str]) -> list[str]:
+        """The greatest exponent of a tile for each lane, and at least `least`."""
+        b = self.frame.b
 
-def _greatest(frame: Frame, lanes: Sequence[_Lane], tile: Tile, least: Sequence[str]) -> list[str]:
-    """The greatest exponent of a tile for each lane, and at least `least`."""
-    b = frame.b
-    carry = [(b.type, x) for x in least]
-    with b.loop(tile.start, tile.end, carry=carry, nonempty=True) as pairs:
-        column = at_pair(frame, [lane.exponent for lane in lanes], pairs.index)
-        for lane, known in _at_rows(column, lanes):
-            (value,) = evaluate(b, [lanes[lane].exponent], known)
-            pairs.next[lane] = b.max(value, pairs.values[lane])
-    return pairs.values
+        def step(pairs: Sequence[Known], j: str, held: list[str]) -> list[str]:
+            new = list(held)
+            for lane, known in self._at_pairs(pairs):
+                (value,) = evaluate(b, [self.lanes[lane].exponent], known)
+                new[lane] = b.max(value, held[lane])
+            return new
 
+        carry = [(b.type, x) for x in least]
+        return over_columns(self.frame, self.accumulator.exponents, rows, tile, carry, step)
 
-def _at_rows(column: Known, lanes: Sequence[_Lane]) -> Iterator[tuple[int, Known]]:
-    """Each lane with what its pair knows: lanes of one vector of rows share it."""
-    row, known = None, {}
-    for number, lane in enumerate(lanes):
-        if lane.row is not row:
-            row, known = lane.row, merged(column, lane.row)
-        yield number, known
+    def _at_pairs(self, pairs: Sequence[Known]) -> Iterator[tuple[int, Known]]:
+        """Each lane with what its pair knows: lanes of one vector of rows share it."""
+        for number, lane in enumerate(self.lanes):
+            yield number, pairs[lane.vector]
 
 
 _exp2 = SPELLING["exp2"]

@@ -5,25 +5,71 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .... import ir
-from ..frame import Frame, Known, merged
+from ....ir import Each
+from ..evaluate import Known, evaluate
+from ..frame import Frame
+from ..layout import Layout
 from .totals import Totals
-from .walk import Reduced, add_term, at_pair, tiles
+from .walk import Reduced, Tile, add_term, over_columns
+from .wide import Wide
 
 
-def total(frame: Frame, rows: Sequence[Known], accumulator: ir.Total) -> list[Reduced]:
-    """The sums of the values for each vector of rows."""
-    b, values = frame.b, accumulator.values
-    count = len(values)
-    totals = Totals(b, len(rows) * count)
-    with tiles(frame, totals.start(), frame.program.schedule.tile) as tile:
-        zeros = [(b.type, b.const(0.0))] * totals.count
-        with b.loop(tile.start, tile.end, carry=zeros, nonempty=True) as pairs:
-            column = at_pair(frame, values, pairs.index)
-            for r, row in enumerate(rows):
-                known = merged(column, row)
-                for k, value in enumerate(values):
-                    cell = r * count + k
-                    pairs.next[cell] = add_term(b, pairs.values[cell], value, known)
-        tile.arm.next = totals.add(tile.arm.values, pairs.values)
-    sums = totals.finish(tile.arm.values)
-    return [Reduced(sums[r * count : (r + 1) * count], [], []) for r in range(len(rows))]
+class Total:
+    """The sums of the values for some vectors of rows: few in registers, many in memory."""
+
+    def __init__(self, frame: Frame, layout: Layout, accumulator: ir.Total, vectors: int) -> None:
+        self.frame = frame
+        self.vectors = vectors
+        self.few, wide = split_roots(accumulator.values)
+        self.totals = Totals(frame.b, vectors * len(self.few))
+        self.wide = Wide(frame, layout, wide, layout.kept, vectors) if wide else None
+
+    def start(self) -> list[tuple[str, str]]:
+        if self.wide:
+            self.wide.start()
+        return self.totals.start()
+
+    def tile(self, rows: Sequence[Known], tile: Tile, carried: Sequence[str]) -> list[str]:
+        b, few, wide = self.frame.b, list(self.few.values()), self.wide
+        kept = list(wide.kept) if wide else []
+
+        def step(pairs: Sequence[Known], j: str, held: list[str]) -> list[str]:
+            sums = []
+            for r, known in enumerate(pairs):
+                for k, value in enumerate(few):
+                    sums.append(add_term(b, held[r * len(few) + k], value, known))
+                if wide:
+                    wide.keep(tile.start, j, r, evaluate(b, kept, known))
+            return sums
+
+        zeros = [(b.type, b.const(0.0))] * self.totals.count
+        if few or kept:
+            sums = over_columns(self.frame, [*few, *kept], rows, tile, zeros, step)
+            carried = self.totals.add(carried, sums)
+        if wide:
+            wide.add_tile(rows, tile)
+        return list(carried)
+
+    def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
+        sums = self.totals.finish(carried)
+        return [reduced(self.few, self.wide, sums, r, self.vectors) for r in range(self.vectors)]
+
+
+def split_roots(
+    roots: Sequence[ir.Scalar], first: int = 0
+) -> tuple[dict[int, ir.Scalar], dict[int, Each]]:
+    """Roots of one number, and those of several, by the number of their first state."""
+    few, wide = {}, {}
+    for root in roots:
+        (wide if isinstance(root, Each) else few)[first] = root
+        first += ir.width(root)
+    return few, wide
+
+
+def reduced(
+    few: dict[int, ir.Scalar], wide: Wide | None, sums: Sequence[str], vector: int, vectors: int
+) -> Reduced:
+    """The states of one vector of rows; `sums` has those in registers, vector after vector."""
+    mine = sums[vector * len(few) : (vector + 1) * len(few)]
+    stored = (lambda number: wide.state(number, vector)) if wide else None
+    return Reduced(dict(zip(few, mine, strict=True)), stored=stored)

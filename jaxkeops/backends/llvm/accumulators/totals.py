@@ -58,11 +58,14 @@ class Totals:
 
     def finish(self, carried: Sequence[str]) -> list[str]:
         """The totals in the dtype of the data."""
-        result = []
-        for k in range(self.count):
-            held = carried[k * self.parts : (k + 1) * self.parts]
-            result.append(self.b.narrow(held) if self.b.dtype == "float32" else held[0])
-        return result
+        return [
+            self.finish_one(carried[k * self.parts : (k + 1) * self.parts])
+            for k in range(self.count)
+        ]
+
+    def finish_one(self, held: Sequence[str]) -> str:
+        """One total in the dtype of the data."""
+        return self.b.narrow(held) if self.b.dtype == "float32" else held[0]
 
     def over_lanes(self, carried: Sequence[str]) -> list[str]:
         """Each total summed over its lanes: a double."""

@@ -2,43 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from .... import ir
 from ....ir import Apply, Scalar
 from ..builder import Builder
-from ..flow import Arm
-from ..frame import Frame, Known, evaluate, leaves_at, merged
+from ..evaluate import Known, evaluate, merged, run_loops
+from ..frame import Frame, leaves_at
+
+# What one column gives to what is carried: what its pairs know, for each vector of rows, its
+# number, and the names carried so far -> the names from there on.
+Step = Callable[[Sequence[Known], str, list[str]], list[str]]
 
 
 @dataclass(frozen=True)
 class Reduced:
-    """What the walk leaves for one vector of rows: names of states, and of indices, i64s.
+    """What the walk leaves for one vector of rows: states by number, names, and indices, i64s.
 
     lists: pointers to the list of each value, and to that of its columns, if it is one.
+    stored: what gives a state by its number, a name, where states are in memory.
     """
 
-    states: list[str]
-    indices: list[str]
-    lists: list[tuple[str, str]]
+    states: dict[int, str]
+    indices: list[str] = field(default_factory=list)
+    lists: list[tuple[str, str]] = field(default_factory=list)
+    stored: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True)
 class Tile:
-    """Columns [start, end), and what the walk over tiles carries."""
+    """Columns [start, end), of which there is at least one."""
 
     start: str
     end: str
-    arm: Arm
 
 
-@contextmanager
-def tiles(frame: Frame, carry: Sequence[tuple[str, str]], size: int) -> Iterator[Tile]:
-    """A loop over tiles of at most `size` columns, through all ranges of columns of the call.
+def over_tiles(
+    frame: Frame,
+    carry: Sequence[tuple[str, str]],
+    size: int,
+    step: Callable[[Tile, list[str]], list[str]],
+) -> list[str]:
+    """Takes `step` at tiles of at most `size` columns, through all ranges of columns of the call.
 
-    `carry` as in `Builder.loop`; after the loop `arm.values` are the last ones.
+    It gets the tile and the names carried so far, and gives those from there on.
     """
     b = frame.b
     with b.loop("0", frame.range_count, carry=carry, nonempty=True) as ranges:
@@ -51,14 +59,52 @@ def tiles(frame: Frame, carry: Sequence[tuple[str, str]], size: int) -> Iterator
             end = b.op("add", arm.index, str(size), "i64")
             inside = b.let(f"icmp slt i64 {end}, {stop}")
             end = b.let(f"select i1 {inside}, i64 {end}, i64 {stop}")
-            yield Tile(arm.index, end, arm)
+            arm.next = step(Tile(arm.index, end), arm.values)
         ranges.next = arm.values
-    arm.values = ranges.values
+    return ranges.values
 
 
-def at_pair(frame: Frame, roots: Sequence[Scalar], j: str) -> Known:
-    """What pairs know of column `j`, and of the parameters."""
-    return merged(frame.parameters, frame.at_columns(leaves_at(ir.COLUMN, roots), j))
+def over_columns(
+    frame: Frame,
+    roots: Sequence[Scalar],
+    rows: Sequence[Known],
+    tile: Tile,
+    carry: Sequence[tuple[str, str]],
+    step: Step,
+) -> list[str]:
+    """Takes `step` at each column of a tile, in order; gives what is carried at the end.
+
+    roots: what the step evaluates at pairs. Their sums over components are computed for several
+    columns at once, as many as the schedule says, and for all vectors of rows: each number that
+    a loop over components loads then serves many pairs.
+    """
+    b, count = frame.b, frame.program.schedule.columns
+    leaves = leaves_at(ir.COLUMN, roots)
+
+    def block(first: str, columns: int, held: list[str]) -> list[str]:
+        places = []
+        for q in range(columns):
+            j = b.op("add", first, str(q), "i64") if q else first
+            column = frame.at_column(leaves, j)
+            places.append((j, [merged(column, row) for row in rows]))
+        run_loops(b, roots, [known for _, knowns in places for known in knowns])
+        for j, knowns in places:
+            held = step(knowns, j, held)
+        return held
+
+    if count == 1:
+        with b.loop(tile.start, tile.end, carry=carry, nonempty=True) as pairs:
+            pairs.next = block(pairs.index, 1, pairs.values)
+        return pairs.values
+    extent = b.op("sub", tile.end, tile.start, "i64")
+    rest = b.op("urem", extent, str(count), "i64")
+    whole = b.op("sub", tile.end, rest, "i64")
+    with b.loop(tile.start, whole, str(count), carry=carry) as blocks:
+        blocks.next = block(blocks.index, count, blocks.values)
+    left = [(type, value) for (type, _), value in zip(carry, blocks.values, strict=True)]
+    with b.loop(whole, tile.end, carry=left) as pairs:
+        pairs.next = block(pairs.index, 1, pairs.values)
+    return pairs.values
 
 
 def add_term(b: Builder, total: str, term: Scalar, known: Known) -> str:

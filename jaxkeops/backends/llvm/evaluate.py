@@ -1,0 +1,193 @@
+"""Writes the instructions of expressions: which name each has, and the loops over components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from ...ir import COMPONENT, PAIR, Apply, Const, Fold, Guard, Scalar
+from .builder import Builder
+from .math import SPELLING
+
+# An expression of one rate inside of a loop, and the component that the loop is at: its name.
+Source = Callable[[Scalar, str], str]
+
+
+class Known(dict[Scalar, str]):
+    """The names that expressions have at one pair, row or column.
+
+    sources: for each rate, what gives expressions of that rate at a component.
+    """
+
+    def __init__(
+        self, names: Mapping[Scalar, str] = {}, sources: Mapping[int, Source] = {}
+    ) -> None:
+        super().__init__(names)
+        self.sources = dict(sources)
+
+
+def merged(*parts: Known) -> Known:
+    """Names from several places, as one table that may grow by itself."""
+    known = Known()
+    for part in parts:
+        known.update(part)
+        known.sources.update(part.sources)
+    return known
+
+
+def evaluate(b: Builder, roots: Iterable[Scalar], known: Known) -> list[str]:
+    """The names of `roots` in view `b`; `known` gives leaves, and takes what is computed."""
+    roots = list(roots)
+    run_loops(b, roots, [known])
+    return _straight(b, roots, known)
+
+
+def run_loops(b: Builder, roots: Iterable[Scalar], places: Sequence[Known]) -> None:
+    """Computes the sums over components in `roots` at all places, in as few loops as there can be.
+
+    What such a sum is made of may itself need others; sums that do not share one loop.
+    """
+    waiting = [
+        scalar for scalar in _outside_of_loops(roots, places[0]) if isinstance(scalar, Fold | Guard)
+    ]
+    while waiting:
+        needs = {scalar: _needs(scalar, places[0]) for scalar in waiting}
+        ready = [s for s in waiting if not any(n is not s and n in needs for n in needs[s])]
+        folds = [scalar for scalar in ready if isinstance(scalar, Fold)]
+        if folds:
+            count = folds[0].count
+            ready = [fold for fold in folds if fold.count == count]
+            _fold(b, ready, places)
+        else:
+            ready = ready[:1]
+            assert isinstance(ready[0], Guard)
+            _guard(b, ready[0], places)
+        waiting = [scalar for scalar in waiting if scalar not in ready]
+
+
+def _needs(scalar: Scalar, known: Known) -> list[Scalar]:
+    inside = scalar.inside[::2] if isinstance(scalar, Guard) else scalar.inside
+    return _outside_of_loops(inside, known)
+
+
+def _outside_of_loops(roots: Iterable[Scalar], known: Known) -> list[Scalar]:
+    """What is to be computed for `roots`, operands first, but for what has a component.
+
+    The exact side of a guard is not: it may never be needed.
+    """
+    order: dict[Scalar, None] = {}
+    stack = [(root, False) for root in roots]
+    while stack:
+        scalar, done = stack.pop()
+        if scalar in order or scalar in known:
+            continue
+        if done or not scalar.inside:
+            order[scalar] = None
+            continue
+        stack.append((scalar, True))
+        inside = scalar.inside[::2] if isinstance(scalar, Guard) else scalar.inside
+        stack.extend((part, False) for part in reversed(inside))
+    return [scalar for scalar in order if not scalar.rate & COMPONENT]
+
+
+def _straight(b: Builder, roots: Sequence[Scalar], known: Known) -> list[str]:
+    """Instructions without loops: the sums in `roots` are known."""
+    for scalar in _outside_of_loops(roots, known):
+        match scalar:
+            case Const(value=value):
+                known[scalar] = b.const(value)
+            case Apply(instr=instr, operands=operands):
+                known[scalar] = SPELLING[instr.name](b, *(known[o] for o in operands))
+            case _:
+                raise AssertionError(scalar)
+    return [known[root] for root in roots]
+
+
+def _fold(b: Builder, folds: Sequence[Fold], places: Sequence[Known]) -> None:
+    bodies = [fold.body for fold in folds]
+    for known in places:
+        prepare(b, bodies, known)
+    cells = [(fold, known) for fold in folds for known in places]
+    zeros = [(b.type, b.const(0.0))] * len(cells)
+    with b.loop("0", str(folds[0].count), carry=zeros, nonempty=True) as turns:
+        for cell, (fold, known) in enumerate(cells):
+            turns.next[cell] = add_component(b, turns.values[cell], fold.body, known, turns.index)
+    for (fold, known), name in zip(cells, turns.values, strict=True):
+        known[fold] = name
+
+
+def prepare(b: Builder, bodies: Sequence[Scalar], known: Known) -> None:
+    """Computes what a loop with these bodies takes from outside of it."""
+    needed = [s for s in _outside_of_loops(bodies, known) if not isinstance(s, Const)]
+    evaluate(b, needed, known)
+
+
+def _guard(b: Builder, guard: Guard, places: Sequence[Known]) -> None:
+    """The exact way is gone for all places if it is needed at one: their loops are shared."""
+    fast, doubtful = [], "false"
+    for known in places:
+        name, bound = _straight(b, [guard.fast, guard.bound], known)
+        fast.append(name)
+        # Unordered, so that NaN is in doubt as well.
+        low = b.any(b.compare("ult", name, bound))
+        doubtful = low if doubtful == "false" else b.let(f"or i1 {doubtful}, {low}")
+    carry = [(b.type, name) for name in fast]
+    with b.when(doubtful, carry=carry, rare=True) as arm:
+        inside = [merged(known) for known in places]
+        run_loops(b, [guard.exact], inside)
+        for place, known in enumerate(inside):
+            (exact,) = _straight(b, [guard.exact], known)
+            low = b.compare("ult", fast[place], known[guard.bound])
+            arm.next[place] = b.select(low, exact, fast[place])
+    for known, name in zip(places, arm.values, strict=True):
+        known[guard] = name
+
+
+def add_component(b: Builder, total: str, body: Scalar, known: Known, c: str) -> str:
+    """total + body at component `c`, in one instruction if the body is a product."""
+    if isinstance(body, Apply) and body.instr.name == "mul" and body not in known:
+        x, y = (component(b, operand, known, c) for operand in body.operands)
+        return b.fma(x, y, total)
+    return b.add(total, component(b, body, known, c))
+
+
+def component(b: Builder, root: Scalar, known: Known, c: str) -> str:
+    """The name of an expression at component `c` of the loop that is being written."""
+    shared = known.sources.get(root.rate & PAIR)
+    if root.rate & COMPONENT and shared is not None:
+        return shared(root, c)
+    return with_components(b, [root], known, {}, c)[0]
+
+
+def with_components(
+    b: Builder,
+    roots: Sequence[Scalar],
+    known: Known,
+    names: dict[tuple[Scalar, str], str],
+    c: str,
+    leaf: Source | None = None,
+) -> list[str]:
+    """The names of `roots` at component `c`, made of what `known` has and of its sources.
+
+    names: those of earlier calls, by expression and component; takes the new ones.
+    leaf: what gives leaves of the rate of `roots`; expressions of other rates have sources.
+    """
+    rates = {root.rate & PAIR for root in roots}
+    stack = [(root, False) for root in reversed(roots)]
+    while stack:
+        scalar, done = stack.pop()
+        if (scalar, c) in names or scalar in known:
+            continue
+        if isinstance(scalar, Const):
+            known[scalar] = b.const(scalar.value)
+        elif scalar.rate & COMPONENT and scalar.rate & PAIR not in rates:
+            names[scalar, c] = known.sources[scalar.rate & PAIR](scalar, c)
+        elif isinstance(scalar, Apply) and done:
+            operands = [names.get((o, c)) or known[o] for o in scalar.operands]
+            names[scalar, c] = SPELLING[scalar.instr.name](b, *operands)
+        elif isinstance(scalar, Apply):
+            stack.append((scalar, True))
+            stack.extend((operand, False) for operand in reversed(scalar.operands))
+        else:
+            assert leaf is not None, scalar
+            names[scalar, c] = leaf(scalar, c)
+    return [names.get((root, c)) or known[root] for root in roots]

@@ -1,0 +1,77 @@
+"""How the workspace of a call is cut: what each part holds, and from which byte on."""
+
+from __future__ import annotations
+
+from ... import ir
+from ...ir import COMPONENT, PAIR, ROW, Each, Program, Scalar
+from ...ir.machine import ITEM_BYTES, Machine
+
+COLUMN_BYTES = 8
+
+
+class Layout:
+    """The workspace of `rows`: in vectors, one for each vector of rows side by side.
+
+    packed: for each expression of rows that a loop over components takes at pairs, where its
+            values lie, component by component: rows of the inputs lie the other way.
+    totals: where the sums of all states are, if some are too many for registers.
+    kept:   the expressions of pairs that the loops of such sums take, and `pairs` where they lie,
+            column by column of a tile.
+    lists:  where the lists of a `Lowest` are.
+    bytes:  of all.
+    """
+
+    def __init__(self, program: Program, machine: Machine) -> None:
+        lanes = machine.lanes(program.dtype)
+        vectors = program.schedule.row_vectors
+        vector_bytes = vectors * lanes * ITEM_BYTES[program.dtype]
+        taken = ir.roots(program.accumulator)
+        counts = ir.loop_counts(taken)
+        self.bytes = 0
+        self.packed: dict[Scalar, int] = {}
+        for scalar in _of_rows(taken):
+            self.packed[scalar] = self._take(counts[scalar] * vector_bytes)
+        wide = [root for root in taken if isinstance(root, Each)]
+        self.kept = _of_pairs(wide)
+        # One more for the powers of a `ShiftedExp`.
+        kept = len(self.kept) + isinstance(program.accumulator, ir.ShiftedExp)
+        states = sum(map(ir.width, taken)) + 1 if wide else 0
+        self.totals = self._take(
+            states
+            * vectors
+            * lanes
+            * 2
+            * ITEM_BYTES["float64"]
+            // (1 if program.dtype == "float64" else 2)
+        )
+        self.pairs = self._take(program.schedule.tile * kept * vector_bytes if wide else 0)
+        entries = 0
+        if isinstance(program.accumulator, ir.Lowest):
+            entries = len(taken) * program.accumulator.count * vectors * lanes
+        self.lists = self._take(entries * (ITEM_BYTES[program.dtype] + COLUMN_BYTES))
+
+    def _take(self, bytes: int) -> int:
+        start = self.bytes
+        self.bytes += -(-bytes // 64) * 64
+        return start
+
+
+def _of_rows(taken: tuple[Scalar, ...]) -> list[Scalar]:
+    """The greatest expressions of rows at components, inside of those of pairs."""
+    found: dict[Scalar, None] = {}
+    for scalar in ir.topological(taken):
+        if scalar.rate & PAIR == PAIR or isinstance(scalar, Each):
+            found.update(dict.fromkeys(p for p in scalar.inside if p.rate == ROW | COMPONENT))
+    return list(found)
+
+
+def _of_pairs(wide: list[Each]) -> list[Scalar]:
+    """The greatest expressions of pairs without a component, inside of what has one."""
+    found: dict[Scalar, None] = {}
+    for scalar in ir.topological(root.body for root in wide):
+        if scalar.rate & COMPONENT:
+            found.update(dict.fromkeys(p for p in scalar.inside if p.rate == PAIR))
+    for root in wide:
+        if root.body.rate == PAIR:
+            found[root.body] = None
+    return list(found)

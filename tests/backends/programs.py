@@ -1,0 +1,53 @@
+"""Runs programs as LLVM compiles them, through the interface of csrc/core/kernel.h."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+import numpy as np
+
+from jaxkeops import ir
+from jaxkeops.backends import llvm
+from jaxkeops.ir.machine import Machine
+
+
+def run(
+    program: ir.Program, machine: Machine, arrays: Sequence[np.ndarray], M: int, N: int
+) -> list[np.ndarray]:
+    """The program compiled for a machine, on (rows, dim) arrays."""
+    source = llvm.emit(program, machine)
+    llvm.verify(source)
+    symbols = ["rows", "columns"] if program.columns else ["rows"]
+    code = llvm.load(llvm.compile_object(source, machine), symbols)
+    signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+    scratch = np.full((N, program.column_width), np.nan, program.dtype)
+    outputs = [np.full((M, out.width), -7, out.dtype) for out in program.outputs]
+    pointers = [
+        (ctypes.c_void_p * len(group))(*(array.ctypes.data for array in group))
+        for group in (arrays, outputs)
+    ]
+    everything = (ctypes.c_int64 * 2)(0, N)
+    over_rows = [
+        k for k, out in enumerate(program.outputs) if isinstance(out, ir.Output) and out.over_rows
+    ]
+    partials = np.full(sum(program.outputs[k].width for k in over_rows), np.nan)
+    workspace = np.zeros(64 + llvm.workspace_bytes(program, machine), np.uint8)
+    call = (ctypes.c_int64 * 9)(
+        M,
+        N,
+        ctypes.addressof(pointers[0]),
+        ctypes.addressof(pointers[1]),
+        scratch.ctypes.data,
+        ctypes.addressof(everything),
+        1,
+        workspace.ctypes.data + -workspace.ctypes.data % 64,
+        partials.ctypes.data,
+    )
+    if program.columns:
+        signature(code.addresses["columns"])(ctypes.addressof(call), 0, N)
+    signature(code.addresses["rows"])(ctypes.addressof(call), 0, M)
+    for k in over_rows:
+        width = program.outputs[k].width
+        outputs[k], partials = partials[:width].astype(program.dtype), partials[width:]
+    return outputs

@@ -1,0 +1,112 @@
+"""Loops over components and sums in memory: LLVM against the interpreter, on all levels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from programs import run
+
+from jaxkeops import ir
+from jaxkeops.backends.llvm.host import levels
+from jaxkeops.formula import make_formula, read_formulas
+from jaxkeops.ir import Input
+from jaxkeops.ir.interpret import interpret
+from jaxkeops.schedule import lower
+
+ALIASES = [
+    "g = Pm(1)",
+    "x = Vi(20)",
+    "y = Vj(20)",
+    "b = Vj(1)",
+    "v = Vj(41)",
+    "e = Vi(41)",
+    "w = Pm(20)",
+    "u = Vi(3)",
+    "z = Vj(3)",
+    "m = Pm(60)",
+    "f = Vi(1)",
+]
+GAUSSIAN = "Exp(-g * SqDist(x, y))"
+CASES = [
+    ("Sum", f"{GAUSSIAN} * b", None),
+    ("Sum", f"{GAUSSIAN} * v", None),
+    ("Sum", "Exp(-g * SqDist(u, z)) * v", None),
+    ("Sum", f"Grad({GAUSSIAN} * v, x, e)", None),
+    ("Sum", f"Grad({GAUSSIAN} * v, y, e)", None),
+    ("Sum", f"Grad({GAUSSIAN} * v, v, e)", None),
+    ("Sum", f"Grad({GAUSSIAN} * v, g, e)", None),
+    ("Sum", f"Grad(Grad({GAUSSIAN} * b, x, f), x, Exp(y))", None),
+    ("Sum", "WeightedSqNorm(w, x - y) * Exp(v)", None),
+    ("Sum", "Norm2(Sin(x) * w - Cos(y)) + Sum(Abs(x - y)) * Sum(x * y * w)", None),
+    ("Sum", "Concat(x - y, g * v) * b", None),
+    ("Sum", "Extract(v, 3, 30) * Elem(v, 7) + Elem(x, 11)", None),
+    ("Sum", "MatVecMult(m, y) * u", None),
+    ("Sum", "VecMatMult(x, TensorProd(y, z))", None),
+    ("Sum", "TensorProd(Sin(x), y * g)", None),
+    ("Sum", "Sum(x / (1 + Sum(y * x))) * Normalize(v)", None),
+    ("Sum", "Normalize(y) * SqNorm2(Normalize(x))", None),
+    ("Sum", "SumT(Sum(x * y), 41) + v * 0", None),
+    ("LogSumExp", "-g * SqDist(x, y)", None),
+    ("LogSumExp", "(x | y) * 5", "Exp(v)"),
+    ("SumSoftMaxWeight", "(x | y) * 5", "v"),
+    ("SumSoftMaxWeight", "(x | y) * 5", "v * Elem(x, 3) + e"),
+    ("SumSoftMaxWeight", "200 * Sum(Sin(30 * y)) * f", "v"),
+    ("Max_SumShiftExpWeight", "(x | y) * 5", "v"),
+    ("Max_SumShiftExp", "(x | y) * 50", None),
+    ("Min_ArgMin", "SqDist(x, y)", None),
+    ("Max_ArgMax", "Sum(Abs(x - y)) * b", None),
+]
+every_level = pytest.mark.parametrize("level", levels())
+
+
+def program_of(reduction, formula, weight, dtype, machine, **options):
+    formulas = [formula] if weight is None or reduction == "Sum" else [formula, weight]
+    nodes, variables = read_formulas(formulas, ALIASES)
+    inputs = [Input(var.axis, var.dim) for var in variables]
+    made = make_formula(reduction, nodes[0], inputs, *nodes[1:], **options)
+    return lower(made, dtype, "int64", machine)
+
+
+def sample(rng, program, M, N, dtype):
+    extents = {"i": (M,), "j": (N,), "p": ()}
+    return [
+        rng.uniform(0.2, 1.5, (*extents[given.axis], given.dim)).astype(dtype)
+        for given in program.inputs
+    ]
+
+
+def check(program, machine, rng, M, N):
+    arrays = sample(rng, program, M, N, program.dtype)
+    results = run(program, machine, arrays, M, N)
+    expected = interpret(program, arrays, M, N)
+    # Terms are of one sign or nearly so, and exponents reach 1000: their roundings are relative
+    # to the result, as many units as there are components.
+    tolerance = {"float32": 4e-5, "float64": 1e-13}[program.dtype]
+    for result, right, output in zip(results, expected, program.outputs, strict=True):
+        if output.dtype == "int64":
+            assert (result == right).mean() > 0.97  # the rest are ties once rounded
+        else:
+            scale = np.abs(right).max()
+            np.testing.assert_allclose(result, right, rtol=tolerance, atol=tolerance * scale)
+
+
+@every_level
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("reduction", "formula", "weight"), CASES)
+def test_components_agree_with_the_interpreter(reduction, formula, weight, dtype, level, rng):
+    machine = levels()[level]
+    program = program_of(reduction, formula, weight, dtype, machine)
+    check(program, machine, rng, 37, 301)
+
+
+@pytest.mark.parametrize(("M", "N"), [(1, 1), (3, 5), (16, 129), (65, 1030)])
+@pytest.mark.parametrize("columns", [1, 3, 4])
+@pytest.mark.parametrize("vectors", [1, 3])
+def test_any_block_of_pairs_gives_the_same(columns, vectors, M, N, rng):
+    machine = next(reversed(levels().values()))
+    for reduction, formula, weight in (CASES[1], CASES[3], CASES[20], CASES[25]):
+        program = program_of(reduction, formula, weight, "float32", machine)
+        schedule = ir.Schedule(vectors, 4 * columns, columns, components=5)
+        check(replace(program, schedule=schedule), machine, rng, M, N)
