@@ -50,6 +50,7 @@ from .scalar import (
     RATE_NAMES as RATE_NAMES,
     ROW as ROW,
     Apply as Apply,
+    Centre as Centre,
     Column as Column,
     Const as Const,
     Each as Each,

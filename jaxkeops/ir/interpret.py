@@ -23,6 +23,7 @@ from .program import (
 )
 from .scalar import (
     Apply,
+    Centre,
     Column,
     Const,
     Each,
@@ -108,6 +109,8 @@ class _Run:
                     values[scalar] = np.float64(value)
                 case Load():
                     values[scalar] = self._load(scalar)
+                case Centre(slot=slot, k=k):
+                    values[scalar] = self._centre(slot, k)
                 case Column(k=k):
                     values[scalar] = self.columns[k]
                 case State(k=k):
@@ -122,6 +125,10 @@ class _Run:
                 case _:
                     raise AssertionError(scalar)
         return [values[end] for end in ends]
+
+    def _centre(self, slot: int, k: int) -> Array:
+        rows = self.arrays[slot]
+        return np.mean([rows[len(rows) * n // 4, k] for n in range(4)])
 
     def _load(self, leaf: Load) -> Array:
         column = self.arrays[leaf.slot][..., leaf.k]

@@ -46,6 +46,18 @@ class Load(Scalar):
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Centre(Scalar):
+    """Coordinate `k` of about the middle of the columns of an input, the same for all pairs.
+
+    The mean of four of its rows, spread evenly: numbers 0, N / 4, N / 2 and 3 N / 4, rounded down.
+    """
+
+    slot: int
+    k: int
+    stride: int = 0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Column(Scalar):
     """Number `k` of the values that the program computes once for each column."""
 

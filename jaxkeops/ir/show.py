@@ -20,6 +20,7 @@ from .scalar import (
     PARAMETER,
     RATE_NAMES,
     Apply,
+    Centre,
     Column,
     Const,
     Each,
@@ -91,6 +92,8 @@ def _statements(
                 names[scalar] = repr(value)
             case Load(slot=slot, k=k, stride=stride):
                 names[scalar] = f"v{slot}[{_place(k, stride)}]"
+            case Centre(slot=slot, k=k, stride=stride):
+                names[scalar] = f"centre of v{slot}[{_place(k, stride)}]"
             case Column(k=k, stride=stride):
                 names[scalar] = f"c[{_place(k, stride)}]" if stride else f"c{k}"
             case State(k=k, stride=stride):

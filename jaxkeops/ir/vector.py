@@ -15,6 +15,7 @@ from .instr import add, mul
 from .scalar import (
     COMPONENT,
     Apply,
+    Centre,
     Column,
     Each,
     Fold,
@@ -203,6 +204,8 @@ def _moved(body: Scalar, start: int, stride: int) -> Scalar:
         match scalar:
             case Load(slot=slot, k=k, stride=each):
                 new[scalar] = Load(rate, slot, k + each * start, each * stride)
+            case Centre(slot=slot, k=k, stride=each):
+                new[scalar] = Centre(rate, slot, k + each * start, each * stride)
             case Column(k=k, stride=each):
                 new[scalar] = Column(rate, k + each * start, each * stride)
             case State(k=k, stride=each):

@@ -30,6 +30,7 @@ COSTS = {
 }
 
 SUM_TILE = 256  # columns: few enough for the digits of float32, many enough to hide the total
+WIDE_TILE = 128  # columns: what is kept of them, and their numbers, fit in the first cache
 TILES = {
     ir.Extremum: 32,  # columns: as few as a rescan should cost, as many as hide the bookkeeping
     ir.Lowest: 8,  # columns that one test against the worst of the lists serves
@@ -44,11 +45,10 @@ def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -
     """
     roots = ir.roots(accumulator)
     tile = TILES.get(type(accumulator), SUM_TILE)
-    order = ir.topological(roots)
-    wide = any(isinstance(root, ir.Each) for root in roots)
-    folds = [s for s in order if isinstance(s, ir.Fold) and s.rate == ir.PAIR]
+    folds = [s for s in _usual(roots) if isinstance(s, ir.Fold) and s.rate == ir.PAIR]
+    wide = [root for root in roots if isinstance(root, ir.Each)]
     if folds or wide:
-        return _blocks(folds, roots, tile, machine)
+        return _blocks(folds, wide, tile, machine)
     states = len(roots)
     if isinstance(accumulator, ir.ShiftedExp):
         states = len(accumulator.exponents) * (1 + len(accumulator.weights))
@@ -59,18 +59,35 @@ def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -
     return ir.Schedule(row_vectors=vectors, tile=tile)
 
 
+def _usual(roots: Sequence[ir.Scalar]) -> list[ir.Scalar]:
+    """All that is computed at pairs where no guard goes the exact way."""
+    found: dict[ir.Scalar, None] = {}
+    stack = list(roots)
+    while stack:
+        scalar = stack.pop()
+        if scalar not in found:
+            found[scalar] = None
+            guard = isinstance(scalar, ir.Guard)
+            stack.extend((scalar.fast, scalar.bound) if guard else scalar.inside)
+    return list(found)
+
+
 def _blocks(
-    folds: Sequence[ir.Fold], roots: Sequence[ir.Scalar], tile: int, machine: Machine
+    folds: Sequence[ir.Fold], wide: Sequence[ir.Each], tile: int, machine: Machine
 ) -> ir.Schedule:
-    """A block of pairs that fills the registers: each number loaded serves a row or a column."""
-    wide = any(isinstance(root, ir.Each) for root in roots)
-    vectors = 2 if wide else 4
-    columns = 1
+    """One vector of rows, and as many sums beside each other as hide how long an fma takes.
+
+    More vectors of rows would load each column less often; measured, they gain nothing, and cost
+    registers. Short sums need fewer: what follows them fills the time.
+    """
+    columns, components = 1, 1
     if folds:
-        columns = max(1, (machine.registers - 4 - vectors) // (vectors * len(folds)))
-    components = max(1, (machine.registers - 6) // vectors) if wide else 1
-    tile = max(tile // 2 if wide else tile, columns)
-    return ir.Schedule(vectors, tile - tile % columns, columns, components)
+        columns = max(1, (8 if folds[0].count >= 24 else 4) // len(folds))
+    if wide:
+        tile = WIDE_TILE
+        held = [s for s in ir.topological(wide) if s.rate in (ir.ROW | ir.COMPONENT, ir.COMPONENT)]
+        components = max(1, machine.registers // 2 // (1 + len(held)))
+    return ir.Schedule(1, max(tile - tile % columns, columns), columns, components)
 
 
 def pair_cost(accumulator: ir.Accumulator) -> float:
@@ -79,7 +96,7 @@ def pair_cost(accumulator: ir.Accumulator) -> float:
     counts = ir.loop_counts(roots)
     cost = sum(
         COSTS.get(scalar.instr.name, 1.0) * counts.get(scalar, 1)
-        for scalar in ir.topological(roots)
+        for scalar in _usual(roots)
         if isinstance(scalar, ir.Apply) and scalar.rate & ir.PAIR == ir.PAIR
     )
     cost += sum(map(ir.width, roots))

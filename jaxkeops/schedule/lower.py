@@ -11,6 +11,7 @@ from ..formula.node import Coords
 from ..ir import COMPONENT, Each, Scalar, State
 from ..ir.machine import Machine
 from .choose import choose_schedule
+from .inner_products import with_inner_products
 from .rewrite import Rewriter, fuse, take_out_columns
 
 # Columns of a result that are written out one by one; beyond, they are summed by a loop over
@@ -32,6 +33,7 @@ def lower(formula: Formula, dtype: str, index_dtype: str, machine: Machine) -> i
     states = None
     if isinstance(accumulator, ir.Total):
         roots, states = _outside_of_the_sum(roots, rewriter)
+    roots = with_inner_products(roots, rewriter)
     written_out = sum(ir.width(root) for root in roots) <= MOST_WRITTEN_OUT
     if written_out:
         roots = rewriter.rewrite([scalar for root in roots for scalar in ir.unrolled(root)])

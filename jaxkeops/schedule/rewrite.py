@@ -17,6 +17,7 @@ from ..ir import (
     COMPONENT,
     PAIR,
     Apply,
+    Centre,
     Column,
     Const,
     Each,
@@ -96,6 +97,8 @@ class Rewriter:
                 return self.const(value)
             case Load(slot=slot, k=k, stride=stride):
                 return self._same(("load", slot, k, stride), lambda: leaf)
+            case Centre(slot=slot, k=k, stride=stride):
+                return self._same(("centre", slot, k, stride), lambda: leaf)
             case State(k=k, stride=stride) | Column(k=k, stride=stride):
                 return self._same((type(leaf).__name__, k, stride), lambda: leaf)
             case Index(k=k):

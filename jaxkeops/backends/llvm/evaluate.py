@@ -12,6 +12,21 @@ from .math import SPELLING
 Source = Callable[[Scalar, str], str]
 
 
+class Component(str):
+    """The name of a component that is `offset` after another one, `base`.
+
+    Addresses made of the two need one register for many components.
+    """
+
+    base: str
+    offset: int
+
+    def __new__(cls, name: str, base: str, offset: int) -> Component:
+        made = super().__new__(cls, name)
+        made.base, made.offset = base, offset
+        return made
+
+
 class Known(dict[Scalar, str]):
     """The names that expressions have at one pair, row or column.
 
@@ -123,15 +138,15 @@ def prepare(b: Builder, bodies: Sequence[Scalar], known: Known) -> None:
 
 def _guard(b: Builder, guard: Guard, places: Sequence[Known]) -> None:
     """The exact way is gone for all places if it is needed at one: their loops are shared."""
-    fast, doubtful = [], "false"
+    fast, doubtful = [], ""
     for known in places:
         name, bound = _straight(b, [guard.fast, guard.bound], known)
         fast.append(name)
         # Unordered, so that NaN is in doubt as well.
-        low = b.any(b.compare("ult", name, bound))
-        doubtful = low if doubtful == "false" else b.let(f"or i1 {doubtful}, {low}")
+        low = b.compare("ult", name, bound)
+        doubtful = b.either(doubtful, low) if doubtful else low
     carry = [(b.type, name) for name in fast]
-    with b.when(doubtful, carry=carry, rare=True) as arm:
+    with b.when(b.any(doubtful), carry=carry, rare=True) as arm:
         inside = [merged(known) for known in places]
         run_loops(b, [guard.exact], inside)
         for place, known in enumerate(inside):
@@ -147,7 +162,8 @@ def add_component(b: Builder, total: str, body: Scalar, known: Known, c: str) ->
     if isinstance(body, Apply) and body.instr.name == "mul" and body not in known:
         x, y = (component(b, operand, known, c) for operand in body.operands)
         return b.fma(x, y, total)
-    return b.add(total, component(b, body, known, c))
+    # Differences keep the adders busy; the multipliers would be idle.
+    return b.fma(component(b, body, known, c), b.const(1.0), total)
 
 
 def component(b: Builder, root: Scalar, known: Known, c: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from ... import ir
-from ...ir import COMPONENT, Column, Const, Load, Program, Scalar
+from ...ir import COMPONENT, Centre, Column, Const, Load, Program, Scalar
 from .builder import Builder
-from .evaluate import Known, Source, evaluate, merged, with_components
+from .evaluate import Component, Known, Source, evaluate, merged, with_components
 from .spelling import item_bytes
 from .storage import after_load, element
 
@@ -36,7 +36,7 @@ class Frame:
             for field in (N_FIELD, RANGE_COUNT_FIELD)
         )
         order = ir.topological(roots)
-        used = {leaf.slot for leaf in order if isinstance(leaf, Load)}
+        used = {leaf.slot for leaf in order if isinstance(leaf, Load | Centre)}
         self.inputs = {
             slot: b.load(b.address(inputs, str(slot), "ptr"), "ptr", 8) for slot in sorted(used)
         }
@@ -44,21 +44,34 @@ class Frame:
 
     def _parameters(self, order: Sequence[Scalar]) -> Known:
         single = Known()
-        single.sources[ir.PARAMETER] = self._source(
-            self.scalar, single, lambda leaf, c: self._number(self.inputs[leaf.slot], leaf, c)
-        )
+        single.sources[ir.PARAMETER] = self._source(self.scalar, single, self._parameter)
         for leaf in order:
-            if isinstance(leaf, Load) and leaf.rate == ir.PARAMETER:
-                single[leaf] = self._number(self.inputs[leaf.slot], leaf)
+            if isinstance(leaf, Load | Centre) and leaf.rate == ir.PARAMETER:
+                single[leaf] = self._parameter(leaf)
         fixed = [s for s in order if s.rate == ir.PARAMETER and not isinstance(s, Const | ir.Each)]
         evaluate(self.scalar, fixed, single)
         known = Known({s: self.b.splat(single[s]) for s in fixed})
         known.sources[ir.PARAMETER] = self._source(
             self.b,
             known,
-            lambda leaf, c: self.b.splat(self._number(self.inputs[leaf.slot], leaf, c)),
+            lambda leaf, c: self.b.splat(self._parameter(leaf, c)),
         )
         return known
+
+    def _parameter(self, leaf: Scalar, c: str = "") -> str:
+        """A leaf that is the same for all pairs."""
+        assert isinstance(leaf, Load | Centre), leaf
+        row = self.inputs[leaf.slot]
+        if isinstance(leaf, Load):
+            return self._number(row, leaf, c)
+        scalar, total = self.scalar, ""
+        type, dim = element(self.program.stored), self.program.inputs[leaf.slot].dim
+        for n in range(4):
+            j = scalar.op("udiv", scalar.op("mul", self.N, str(n), "i64"), "4", "i64")
+            place = scalar.address(row, scalar.op("mul", j, str(dim), "i64"), type)
+            number = self._number(place, leaf, c)
+            total = scalar.add(total, number) if total else number
+        return scalar.mul(total, scalar.const(0.25))
 
     @staticmethod
     def _source(b: Builder, known: Known, leaf: Source) -> Source:
@@ -66,7 +79,7 @@ class Frame:
         names: dict[tuple[Scalar, str], str] = {}
         return lambda scalar, c: with_components(b, [scalar], known, names, c, leaf)[0]
 
-    def _number(self, row: str, leaf: Load, c: str = "") -> str:
+    def _number(self, row: str, leaf: Load | Centre, c: str = "") -> str:
         """The number of a leaf in a row of its input, as the program computes with it."""
         scalar, stored = self.scalar, self.program.stored
         type = element(stored)
@@ -76,11 +89,13 @@ class Frame:
     def _place(self, row: str, k: int, stride: int, c: str, type: str | None = None) -> str:
         """The address of number k + stride c of a row."""
         scalar = self.scalar
-        place = scalar.address(row, str(k), type) if k or not stride else row
+        if isinstance(c, Component):
+            k, c = k + stride * c.offset, c.base
+        place = row
         if stride:
             step = c if stride == 1 else scalar.op("mul", c, str(stride), "i64")
             place = scalar.address(place, step, type)
-        return place
+        return scalar.address(place, str(k), type) if k or not stride else place
 
     def partials(self) -> str:
         """Where the sums over rows go: one double for each column of all of them."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from .... import ir
 from ....ir import COLUMN, COMPONENT, Each, Scalar
-from ..evaluate import Known, add_component, component, merged, prepare
+from ..evaluate import Component, Known, add_component, component, merged, prepare
 from ..frame import Frame, leaves_at
 from ..layout import Layout
 from .totals import Totals
@@ -70,7 +70,9 @@ class Wide:
     ) -> None:
         """Adds a tile to the sums of components base, ..., base + count - 1."""
         b = self.frame.b
-        components = [b.op("add", base, str(v), "i64") for v in range(count)]
+        components = [
+            Component(b.op("add", base, str(v), "i64"), base, v) for v in range(count)
+        ]
         leaves = leaves_at(COLUMN, [root.body])
         known = [merged(row) for row in rows]
         fixed = [

@@ -1,0 +1,80 @@
+"""Squared distances of many components by inner products, where that is as accurate.
+
+|x - y|^2 = |x|^2 + |y|^2 - 2 x.y has one operation for each component where the difference has
+two. It loses the digits by which the squares are greater than the distance. So rows and columns
+are first moved to a common centre, which makes the squares as small as the data allow; and where
+the distance is still much less than they are, the difference is taken after all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import ir
+from ..ir import COLUMN, COMPONENT, PAIR, ROW, Apply, Centre, Fold, Guard, Load, Scalar
+from .rewrite import Rewriter, rebuilt
+
+# Components: below, the difference costs nothing beside the rest, and short distances are common.
+FEWEST = 24
+# The least part of the squares that a distance may be: of the bits of a sum, it costs two.
+LEAST = 0.25
+
+
+def with_inner_products(roots: Sequence[Scalar], rewriter: Rewriter) -> tuple[Scalar, ...]:
+    """`roots` with each long sum of squared differences of a row and a column guarded."""
+    new: dict[Scalar, Scalar] = {}
+    for scalar in ir.topological(roots):
+        if not scalar.inside:
+            new[scalar] = scalar
+            continue
+        inside = [new[part] for part in scalar.inside]
+        if isinstance(scalar, Apply):
+            new[scalar] = rewriter.apply(scalar.instr.name, *inside)
+        elif isinstance(scalar, Fold) and (ends := _ends(scalar)):
+            new[scalar] = _guarded(scalar, *ends, rewriter)
+        elif isinstance(scalar, Fold):
+            new[scalar] = rewriter.fold(inside[0], scalar.count)
+        else:
+            new[scalar] = rewriter.rebuilt(scalar, inside)
+    return tuple(new[root] for root in roots)
+
+
+def _ends(fold: Fold) -> tuple[Scalar, Scalar] | None:
+    """(row, column) if the body is the square of their difference."""
+    body = fold.body
+    if fold.count < FEWEST or not (isinstance(body, Apply) and body.instr.name == "mul"):
+        return None
+    difference, again = body.operands
+    if difference is not again or not isinstance(difference, Apply):
+        return None
+    if difference.instr.name != "sub":
+        return None
+    x, y = sorted(difference.operands, key=lambda end: end.rate & PAIR)
+    if (x.rate, y.rate) != (ROW | COMPONENT, COLUMN | COMPONENT):
+        return None
+    return x, y
+
+
+def _guarded(fold: Fold, x: Scalar, y: Scalar, rewriter: Rewriter) -> Scalar:
+    apply, count = rewriter.apply, fold.count
+    centre = rewriter.rewrite([_at_centre(y)])[0]
+    x, y = (apply("sub", end, centre) for end in (x, y))
+    squares = apply(
+        "add", *(rewriter.fold(apply("mul", end, end), count) for end in (x, y))
+    )
+    product = rewriter.fold(apply("mul", x, y), count)
+    fast = apply("sub", squares, apply("mul", rewriter.const(2.0), product))
+    bound = apply("mul", rewriter.const(LEAST), squares)
+    return rewriter.rebuilt(Guard(PAIR, fast, fold, bound), [fast, fold, bound])
+
+
+def _at_centre(column: Scalar) -> Scalar:
+    """An expression of columns where their inputs are at their centres."""
+    new: dict[Scalar, Scalar] = {}
+    for scalar in ir.topological([column]):
+        if isinstance(scalar, Load) and scalar.rate & COLUMN:
+            rate = scalar.rate & ~COLUMN
+            new[scalar] = Centre(rate, scalar.slot, scalar.k, scalar.stride)
+        else:
+            new[scalar] = rebuilt(scalar, [new[part] for part in scalar.inside])
+    return new[column]
