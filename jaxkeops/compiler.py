@@ -84,7 +84,9 @@ def _build(formula: Formula, dtype: str, index_dtype: str) -> native.Kernel:
         code = llvm.compile_object(source, machine)
         cache.put(name, code)
     loaded = llvm.load(code, ("rows", "columns") if program.columns else ("rows",))
-    used = sorted({s.slot for s in ir.topological(program.columns) if isinstance(s, ir.Load | ir.Centre)})
+    used = sorted(
+        {s.slot for s in ir.topological(program.columns) if isinstance(s, ir.Load | ir.Centre)}
+    )
     return native.Kernel(
         inputs=[(given.axis, given.dim) for given in program.inputs],
         outputs=[

@@ -30,10 +30,10 @@ COSTS = {
 }
 
 SUM_TILE = 256  # columns: few enough for the digits of float32, many enough to hide the total
+FILTERED = 8  # columns that one test against the worst of the lists serves
 WIDE_TILE = 128  # columns: what is kept of them, and their numbers, fit in the first cache
 TILES = {
     ir.Extremum: 32,  # columns: as few as a rescan should cost, as many as hide the bookkeeping
-    ir.Lowest: 8,  # columns that one test against the worst of the lists serves
 }
 
 
@@ -49,6 +49,8 @@ def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -
     wide = [root for root in roots if isinstance(root, ir.Each)]
     if folds or wide:
         return _blocks(folds, wide, tile, machine)
+    if isinstance(accumulator, ir.Lowest):
+        return ir.Schedule(1, tile, columns=max(1, FILTERED // len(roots)))
     states = len(roots)
     if isinstance(accumulator, ir.ShiftedExp):
         states = len(accumulator.exponents) * (1 + len(accumulator.weights))

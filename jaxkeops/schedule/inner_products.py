@@ -59,9 +59,7 @@ def _guarded(fold: Fold, x: Scalar, y: Scalar, rewriter: Rewriter) -> Scalar:
     apply, count = rewriter.apply, fold.count
     centre = rewriter.rewrite([_at_centre(y)])[0]
     x, y = (apply("sub", end, centre) for end in (x, y))
-    squares = apply(
-        "add", *(rewriter.fold(apply("mul", end, end), count) for end in (x, y))
-    )
+    squares = apply("add", *(rewriter.fold(apply("mul", end, end), count) for end in (x, y)))
     product = rewriter.fold(apply("mul", x, y), count)
     fast = apply("sub", squares, apply("mul", rewriter.const(2.0), product))
     bound = apply("mul", rewriter.const(LEAST), squares)

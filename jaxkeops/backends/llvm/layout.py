@@ -6,7 +6,9 @@ from ... import ir
 from ...ir import COMPONENT, PAIR, ROW, Each, Program, Scalar
 from ...ir.machine import ITEM_BYTES, Machine
 
-COLUMN_BYTES = 8
+INDEX = "i32"  # the type of columns in lists: `MOST_COLUMNS` of them
+INDEX_BYTES = 4
+MOST_COLUMNS = 2**32
 
 
 class Layout:
@@ -17,7 +19,7 @@ class Layout:
     totals: where the sums of all states are, if some are too many for registers.
     kept:   the expressions of pairs that the loops of such sums take, and `pairs` where they lie,
             column by column of a tile.
-    lists:  where the lists of a `Lowest` are.
+    lists:  where the lists of a `Lowest` are, of `list_length` entries each: whole vectors.
     bytes:  of all.
     """
 
@@ -45,10 +47,10 @@ class Layout:
             // (1 if program.dtype == "float64" else 2)
         )
         self.pairs = self._take(program.schedule.tile * kept * vector_bytes if wide else 0)
-        entries = 0
-        if isinstance(program.accumulator, ir.Lowest):
-            entries = len(taken) * program.accumulator.count * vectors * lanes
-        self.lists = self._take(entries * (ITEM_BYTES[program.dtype] + COLUMN_BYTES))
+        count = program.accumulator.count if isinstance(program.accumulator, ir.Lowest) else 0
+        self.list_length = -(-count // lanes) * lanes
+        entries = len(taken) * self.list_length * vectors * lanes
+        self.lists = self._take(entries * (ITEM_BYTES[program.dtype] + INDEX_BYTES))
 
     def _take(self, bytes: int) -> int:
         start = self.bytes

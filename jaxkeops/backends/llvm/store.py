@@ -9,7 +9,8 @@ from ...ir import ROW, Each, Index, ListOutput, Load, Output, Scalar, State
 from .accumulators import Reduced, Totals
 from .builder import Builder
 from .evaluate import Known, component, evaluate, merged, prepare, with_components
-from .frame import Frame, below, cells
+from .frame import Frame, below, cells, lane_rows
+from .layout import INDEX
 from .storage import before_store, element as element_of
 
 
@@ -126,20 +127,33 @@ def _store_lists(
     output: ListOutput,
     result: Reduced,
 ) -> None:
+    """The lists of lanes that have a row, one after the other."""
     b = frame.b
     each = len(result.lists)
-    type = f"<{b.width} x i64>"
-    with b.loop("0", str(output.width // each), nonempty=True) as entry:
-        for k, (values, columns) in enumerate(result.lists):
-            if output.indices:
-                name = b.load(b.address(columns, entry.index, type), type, 8)
-                name = _as_index(b, name, element)
-            else:
-                name = b.load(b.address(values, entry.index, b.type), b.type)
-                name = before_store(b, name, output.dtype)
-            column = b.op("mul", entry.index, str(each), "i64")
-            where = b.let(f"add {type} {cells(b, rows, output.width, k)}, {b.splat(column, 'i64')}")
-            b.scatter(name, b.addresses(pointer, where, element), mask, element)
+    count = output.width // each
+    wide = f"<{b.width} x i64>"
+    with b.loop("0", str(b.width), nonempty=True) as lanes:
+        row = b.extract(rows, lanes.index, wide)
+        there = b.let(f"extractelement {b.mask} {mask}, i64 {lanes.index}")
+        # Entries beyond the last are below the end of no list, so nothing is written.
+        entries = b.let(f"select i1 {there}, i64 {count}, i64 0")
+        start = b.op("mul", lanes.index, str(result.list_length), "i64")
+        first = b.op("mul", row, str(output.width), "i64")
+        with b.loop("0", entries, str(b.width)) as turns:
+            place = lane_rows(b, turns.index)
+            inside = below(b, place, str(count))
+            offset = b.op("add", start, turns.index, "i64")
+            for k, (values, columns) in enumerate(result.lists):
+                if output.indices:
+                    type = f"<{b.width} x {INDEX}>"
+                    name = b.load(b.address(columns, offset, INDEX), type, 4)
+                    name = _as_index(b, b.convert("zext", name, type, wide), element)
+                else:
+                    name = b.load(b.address(values, offset), b.type)
+                    name = before_store(b, name, output.dtype)
+                begin = b.op("add", first, str(k), "i64")
+                where = b.let(f"add {wide} {cells(b, place, each, 0)}, {b.splat(begin, 'i64')}")
+                b.scatter(name, b.addresses(pointer, where, element), inside, element)
 
 
 def _as_index(b: Builder, name: str, element: str) -> str:

@@ -6,123 +6,141 @@ import math
 from collections.abc import Sequence
 
 from .... import ir
-from ....ir import Scalar
 from ..builder import Builder
-from ..evaluate import Known, evaluate, merged
-from ..flow import Arm
-from ..frame import Frame, leaves_at
-from ..layout import Layout
-from .walk import Reduced, Tile, over_columns
+from ..evaluate import Known, evaluate
+from ..frame import Frame
+from ..layout import INDEX, Layout
+from .walk import Reduced, Tile, over_blocks
+
+MASK_BITS = 64  # candidates are found as bits of one integer
 
 
 class Lowest:
-    """Lists of the `count` least of each value, one list for each lane, side by side.
+    """Lists of the `count` least of each value, one for each lane, each in its own memory.
 
-    A tile whose least value beats no lane's worst is done with; of the others, each column that
-    beats one is put into the lists of all lanes at once.
+    A block of columns whose least values beat no lane's worst is done with. Of the others, each
+    value that beats its lane's worst is put into the list of that lane, in one pass over the
+    registers that hold it. Equal values keep the order in which they came.
     """
 
     def __init__(self, frame: Frame, layout: Layout, accumulator: ir.Lowest, vectors: int) -> None:
         b = frame.b
         self.frame = frame
         self.values, self.count = accumulator.values, accumulator.count
+        self.length = layout.list_length
         self.cells = vectors * len(self.values)
-        wide = f"<{b.width} x i64>"
         # In the workspace, not on the stack: `count` may be as large as N.
         base = frame.workspace(layout.lists)
-        columns = b.address(base, str(self.cells * self.count), b.type)
+        each = b.width * self.length
+        columns = b.address(base, str(self.cells * each))
         self.lists = [
-            (
-                b.address(base, str(cell * self.count), b.type),
-                b.address(columns, str(cell * self.count), wide),
-            )
+            (b.address(base, str(cell * each)), b.address(columns, str(cell * each), INDEX))
             for cell in range(self.cells)
         ]
 
     def start(self) -> list[tuple[str, str]]:
         """Lists of +inf and 0; the worst of each list is carried."""
         b = self.frame.b
-        wide = f"<{b.width} x i64>"
-        with b.loop("0", str(self.count), nonempty=True) as entry:
+        registers = f"<{b.width} x {INDEX}>"
+        with b.loop("0", str(self.length), nonempty=True) as entry:
             for values, columns in self.lists:
                 b.store(b.const(math.inf), b.address(values, entry.index, b.type), b.type)
-                b.store("zeroinitializer", b.address(columns, entry.index, wide), wide, 8)
+                place = b.address(columns, entry.index, registers)
+                b.store("zeroinitializer", place, registers, 4)
         return [(b.type, b.const(math.inf))] * self.cells
 
     def tile(self, rows: Sequence[Known], tile: Tile, carried: Sequence[str]) -> list[str]:
-        b, bounds = self.frame.b, list(carried)
+        b = self.frame.b
 
-        def step(pairs: Sequence[Known], j: str, least: list[str]) -> list[str]:
-            found = [value for known in pairs for value in evaluate(b, self.values, known)]
-            return [b.min(value, old) for value, old in zip(found, least, strict=True)]
+        def step(first: str, columns: Sequence[Sequence[Known]], bounds: list[str]) -> list[str]:
+            found: list[list[str]] = [[] for _ in range(self.cells)]
+            for knowns in columns:
+                names = [value for known in knowns for value in evaluate(b, self.values, known)]
+                for cell, name in enumerate(names):
+                    found[cell].append(name)
+            return [
+                self._sieve(first, cell, found[cell], bounds[cell]) for cell in range(self.cells)
+            ]
 
-        fresh = [(b.type, b.const(math.inf))] * self.cells
-        least = over_columns(self.frame, self.values, rows, tile, fresh, step)
-        for r, row in enumerate(rows):
-            for k, value in enumerate(self.values):
-                cell = r * len(self.values) + k
-                hit = b.any(b.compare("olt", least[cell], bounds[cell]))
-                with b.when(hit, carry=[(b.type, bounds[cell])]) as arm:
-                    arm.next = [self._insert_tile(tile, row, value, arm.values[0], cell)]
-                bounds[cell] = arm.values[0]
-        return bounds
+        carry = [(b.type, name) for name in carried]
+        return over_blocks(self.frame, self.values, rows, tile, carry, step)
 
-    def _insert_tile(self, tile: Tile, row: Known, value: Scalar, bound: str, cell: int) -> str:
-        """Puts the columns of a tile that beat `bound` into the lists; gives the new bound."""
-        b, frame = self.frame.b, self.frame
-        leaves = leaves_at(ir.COLUMN, [value])
-        with b.loop(tile.start, tile.end, carry=[(b.type, bound)], nonempty=True) as turns:
-            known = merged(frame.at_column(leaves, turns.index), row)
-            (candidate,) = evaluate(b, [value], known)
-            hit = b.any(b.compare("olt", candidate, turns.values[0]))
-            with b.when(hit, carry=[(b.type, turns.values[0])]) as arm:
-                j = b.splat(turns.index, "i64")
-                arm.next = [_insert(b, candidate, j, self.lists[cell], self.count)]
-            turns.next = arm.values
-        return turns.values[0]
+    def _sieve(self, first: str, cell: int, values: Sequence[str], bound: str) -> str:
+        """Puts values that beat `bound` into the lists of their lanes; gives the new bound."""
+        b = self.frame.b
+        least = bound
+        for value in values:
+            least = b.min(value, least)  # in this order, NaN is passed over
+        with b.when(b.any(b.compare("olt", least, bound)), [(b.type, bound)], rare=True) as arm:
+            memory = b.slot(b.type, len(values))
+            for q, value in enumerate(values):
+                b.store(value, b.address(memory, str(q), b.type), b.type)
+            at_once = MASK_BITS // b.width
+            for start in range(0, len(values), at_once):
+                bits = "0"
+                for q, value in enumerate(values[start : start + at_once]):
+                    found = b.mask_bits(b.compare("olt", value, arm.next[0]))
+                    found = b.op("shl", found, str(q * b.width), "i64") if q else found
+                    bits = b.op("or", bits, found, "i64") if q else found
+                column = b.op("add", first, str(start), "i64")
+                place = b.address(memory, str(start), b.type)
+                arm.next = [self._insert_bits(cell, bits, column, place, arm.next[0])]
+        return arm.values[0]
+
+    def _insert_bits(self, cell: int, bits: str, first: str, memory: str, bound: str) -> str:
+        """Inserts what the bits name, as number column * lanes + lane from column `first` on."""
+        b = self.frame.b
+        scalar = b.at(width=1)
+        count = b.call("i64", "llvm.ctpop.i64", ("i64", bits))
+        lane_bits = b.width.bit_length() - 1
+        with b.loop("0", count, carry=[("i64", bits), (b.type, bound)]) as turns:
+            left, worst = turns.values
+            number = b.call("i64", "llvm.cttz.i64", ("i64", left), ("i1", "true"))
+            lane = b.op("and", number, str(b.width - 1), "i64")
+            column = b.op("add", first, b.op("lshr", number, str(lane_bits), "i64"), "i64")
+            candidate = scalar.load(scalar.address(memory, number))
+            values, columns = self.lists[cell]
+            start = b.op("mul", lane, str(self.length), "i64")
+            values = scalar.address(values, start)
+            columns = scalar.address(columns, start, INDEX)
+            last = scalar.address(values, str(self.count - 1))
+            beats = scalar.compare("olt", candidate, scalar.load(last))
+            with b.when(beats, [(b.type, worst)]) as arm:
+                column = b.convert("trunc", column, "i64", INDEX)
+                _insert(b, b.splat(candidate), b.splat(column, INDEX), values, columns, self.length)
+                type = f"<{b.width} x i64>"
+                mine = b.compare_int("eq", b.lane_numbers(), b.splat(lane, "i64"), type)
+                arm.next = [b.select(mine, b.splat(scalar.load(last)), worst)]
+            turns.next = [b.op("and", left, b.op("sub", left, "1", "i64"), "i64"), *arm.values]
+        return turns.values[1]
 
     def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
         count = len(self.values)
         return [
-            Reduced({}, lists=self.lists[r * count : (r + 1) * count]) for r in range(len(rows))
+            Reduced({}, lists=self.lists[r * count : (r + 1) * count], list_length=self.length)
+            for r in range(len(rows))
         ]
 
 
-def _insert(b: Builder, candidate: str, j: str, lists: tuple[str, str], count: int) -> str:
-    """Puts (candidate, j) in its place in the lists of all lanes; gives the worst that is left.
+def _insert(
+    b: Builder, candidate: str, column: str, values: str, columns: str, length: int
+) -> None:
+    """Puts (candidate, column), the same in all lanes, in its place in a sorted list.
 
-    From the worst entry to the best, each becomes the one before it, the candidate, or stays:
-    no entry waits for another. Equal values keep the order in which they came.
+    Entries above it become the one before them, the first of these the candidate.
     """
-    values, columns = lists
-    wide = f"<{b.width} x i64>"
-    last = str(count - 1)
-    worst = b.load(b.address(values, last, b.type), b.type)
-    column = b.load(b.address(columns, last, wide), wide, 8)
-    start = [(b.type, worst), (wide, column)]
-    with b.loop("0", last, carry=start) as turns:
-        k = b.op("sub", last, turns.index, "i64")
-        turns.next = _shift(b, candidate, j, lists, k, turns)
-    entry, column = turns.values
-    front = b.compare("olt", candidate, entry)
-    b.store(b.select(front, candidate, entry), b.address(values, "0", b.type), b.type)
-    b.store(b.select(front, j, column, wide), b.address(columns, "0", wide), wide, 8)
-    return b.load(b.address(values, last, b.type), b.type)
-
-
-def _shift(
-    b: Builder, candidate: str, j: str, lists: tuple[str, str], k: str, turns: Arm
-) -> list[str]:
-    """Writes entry k, given as it was in `turns`; gives entry k - 1 as it is."""
-    values, columns = lists
-    wide = f"<{b.width} x i64>"
-    before_k = b.op("sub", k, "1", "i64")
-    entry, column = turns.values
-    before = b.load(b.address(values, before_k, b.type), b.type)
-    column_before = b.load(b.address(columns, before_k, wide), wide, 8)
-    beats, beats_before = b.compare("olt", candidate, entry), b.compare("olt", candidate, before)
-    moved = b.select(beats_before, before, b.select(beats, candidate, entry))
-    column_moved = b.select(beats_before, column_before, b.select(beats, j, column, wide), wide)
-    b.store(moved, b.address(values, k, b.type), b.type)
-    b.store(column_moved, b.address(columns, k, wide), wide, 8)
-    return [before, column_before]
+    type = f"<{b.width} x {INDEX}>"
+    shifted = [2 * b.width - 1, *range(b.width - 1)]
+    carry = [(b.type, candidate), (type, column)]
+    with b.loop("0", str(length // b.width), carry=carry, nonempty=True) as turns:
+        at_values = b.address(values, turns.index, b.type)
+        at_columns = b.address(columns, turns.index, type)
+        entries, rows = b.load(at_values, b.type), b.load(at_columns, type, 4)
+        above = b.compare("ogt", entries, candidate)
+        moving = b.select(above, entries, candidate)
+        rows_moving = b.select(above, rows, column, type)
+        moved = b.shuffle(moving, turns.values[0], shifted)
+        rows_moved = b.shuffle(rows_moving, turns.values[1], shifted, type)
+        b.store(b.select(above, moved, entries), at_values, b.type)
+        b.store(b.select(above, rows_moved, rows, type), at_columns, type, 4)
+        turns.next = [moving, rows_moving]

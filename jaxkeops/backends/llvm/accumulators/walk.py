@@ -14,19 +14,23 @@ from ..frame import Frame, leaves_at
 # What one column gives to what is carried: what its pairs know, for each vector of rows, its
 # number, and the names carried so far -> the names from there on.
 Step = Callable[[Sequence[Known], str, list[str]], list[str]]
+# The same for several columns beside each other: the first of them, and what pairs know of each.
+BlockStep = Callable[[str, Sequence[Sequence[Known]], list[str]], list[str]]
 
 
 @dataclass(frozen=True)
 class Reduced:
     """What the walk leaves for one vector of rows: states by number, names, and indices, i64s.
 
-    lists: pointers to the list of each value, and to that of its columns, if it is one.
+    lists: pointers to the lists of each value, and to those of their columns, if it is one: a
+           list for each lane, one after the other, of `list_length` entries.
     stored: what gives a state by its number, a name, where states are in memory.
     """
 
     states: dict[int, str]
     indices: list[str] = field(default_factory=list)
     lists: list[tuple[str, str]] = field(default_factory=list)
+    list_length: int = 0
     stored: Callable[[str], str] | None = None
 
 
@@ -74,9 +78,30 @@ def over_columns(
 ) -> list[str]:
     """Takes `step` at each column of a tile, in order; gives what is carried at the end.
 
-    roots: what the step evaluates at pairs. Their sums over components are computed for several
-    columns at once, as many as the schedule says, and for all vectors of rows: each number that
-    a loop over components loads then serves many pairs.
+    roots: what the step evaluates at pairs.
+    """
+    b = frame.b
+
+    def block(first: str, columns: Sequence[Sequence[Known]], held: list[str]) -> list[str]:
+        for q, knowns in enumerate(columns):
+            held = step(knowns, b.op("add", first, str(q), "i64") if q else first, held)
+        return held
+
+    return over_blocks(frame, roots, rows, tile, carry, block)
+
+
+def over_blocks(
+    frame: Frame,
+    roots: Sequence[Scalar],
+    rows: Sequence[Known],
+    tile: Tile,
+    carry: Sequence[tuple[str, str]],
+    step: BlockStep,
+) -> list[str]:
+    """Takes `step` at blocks of as many columns of a tile as the schedule says, then at the rest.
+
+    The sums over components in `roots` are computed for all columns of a block and all vectors of
+    rows at once: each number that a loop over components loads then serves many pairs.
     """
     b, count = frame.b, frame.program.schedule.columns
     leaves = leaves_at(ir.COLUMN, roots)
@@ -84,13 +109,10 @@ def over_columns(
     def block(first: str, columns: int, held: list[str]) -> list[str]:
         places = []
         for q in range(columns):
-            j = b.op("add", first, str(q), "i64") if q else first
-            column = frame.at_column(leaves, j)
-            places.append((j, [merged(column, row) for row in rows]))
-        run_loops(b, roots, [known for _, knowns in places for known in knowns])
-        for j, knowns in places:
-            held = step(knowns, j, held)
-        return held
+            column = frame.at_column(leaves, b.op("add", first, str(q), "i64") if q else first)
+            places.append([merged(column, row) for row in rows])
+        run_loops(b, roots, [known for knowns in places for known in knowns])
+        return step(first, places, held)
 
     if count == 1:
         with b.loop(tile.start, tile.end, carry=carry, nonempty=True) as pairs:

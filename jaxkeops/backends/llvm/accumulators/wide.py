@@ -70,9 +70,7 @@ class Wide:
     ) -> None:
         """Adds a tile to the sums of components base, ..., base + count - 1."""
         b = self.frame.b
-        components = [
-            Component(b.op("add", base, str(v), "i64"), base, v) for v in range(count)
-        ]
+        components = [Component(b.op("add", base, str(v), "i64"), base, v) for v in range(count)]
         leaves = leaves_at(COLUMN, [root.body])
         known = [merged(row) for row in rows]
         fixed = [
