@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,9 +14,17 @@ from jaxkeops.ir.machine import Machine
 
 
 def run(
-    program: ir.Program, machine: Machine, arrays: Sequence[np.ndarray], M: int, N: int
+    program: ir.Program,
+    machine: Machine,
+    arrays: Sequence[np.ndarray],
+    M: int,
+    N: int,
+    parts: Sequence[int] = (),
 ) -> list[np.ndarray]:
-    """The program compiled for a machine, on (rows, dim) arrays."""
+    """The program compiled for a machine, on (rows, dim) arrays.
+
+    parts: where columns are split, if they are; outputs over rows then need M to be one block.
+    """
     source = llvm.emit(program, machine)
     llvm.verify(source)
     symbols = ["rows", "columns"] if program.columns else ["rows"]
@@ -32,8 +41,9 @@ def run(
         k for k, out in enumerate(program.outputs) if isinstance(out, ir.Output) and out.over_rows
     ]
     partials = np.full(sum(program.outputs[k].width for k in over_rows), np.nan)
-    workspace = np.zeros(64 + llvm.workspace_bytes(program, machine), np.uint8)
-    call = (ctypes.c_int64 * 9)(
+    each = llvm.workspace_bytes(program, machine)
+    workspace = np.zeros(64 + each * (1 + len(parts)), np.uint8)
+    call = (ctypes.c_int64 * 10)(
         M,
         N,
         ctypes.addressof(pointers[0]),
@@ -46,7 +56,19 @@ def run(
     )
     if program.columns:
         signature(code.addresses["columns"])(ctypes.addressof(call), 0, N)
-    signature(code.addresses["rows"])(ctypes.addressof(call), 0, M)
+    rows = signature(code.addresses["rows"])
+    if not parts:
+        rows(ctypes.addressof(call), 0, M)
+    block = llvm.row_block(program, machine)
+    first = call[7]
+    for begin in range(0, M if parts else 0, block):
+        end = min(M, begin + block)
+        for k, columns in enumerate(pairwise([0, *parts, N])):
+            everything[:] = columns
+            call[7], call[9] = first + k * each, -1
+            rows(ctypes.addressof(call), begin, end)
+        call[7], call[9] = first, len(parts) + 1
+        rows(ctypes.addressof(call), begin, end)
     for k in over_rows:
         width = program.outputs[k].width
         outputs[k], partials = partials[:width].astype(program.dtype), partials[width:]

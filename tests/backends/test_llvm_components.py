@@ -77,9 +77,9 @@ def sample(rng, program, M, N, dtype):
     ]
 
 
-def check(program, machine, rng, M, N):
+def check(program, machine, rng, M, N, parts=()):
     arrays = sample(rng, program, M, N, program.dtype)
-    results = run(program, machine, arrays, M, N)
+    results = run(program, machine, arrays, M, N, parts)
     expected = interpret(program, arrays, M, N)
     # Terms are of one sign or nearly so, and exponents reach 1000: their roundings are relative
     # to the result, as many units as there are components.
@@ -110,3 +110,29 @@ def test_any_block_of_pairs_gives_the_same(columns, vectors, M, N, rng):
         program = program_of(reduction, formula, weight, "float32", machine)
         schedule = ir.Schedule(vectors, 4 * columns, columns, components=5)
         check(replace(program, schedule=schedule), machine, rng, M, N)
+
+
+@every_level
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("reduction", "formula", "weight"),
+    [
+        *(CASES[k] for k in (0, 1, 7, 16, 18, 19, 20, 22, 23, 24, 25)),
+        ("Min_ArgMin", "Round(SqDist(u, z), 1)", None),
+        ("KMin_ArgKMin", "Round(SqDist(u, z), 1)", None),
+        ("KMin_ArgKMin", "SqDist(x, y) * Extract(v, 0, 2)", None),
+    ],
+)
+def test_parts_of_the_columns_merge(reduction, formula, weight, dtype, level, rng):
+    machine = levels()[level]
+    count = 5 if reduction.startswith("K") else None
+    program = program_of(reduction, formula, weight, dtype, machine, count=count)
+    check(program, machine, rng, 37, 301, parts=[1, 130, 300])
+
+
+@pytest.mark.parametrize("over_rows", [1, 20])
+def test_a_call_that_merges_sums_over_its_rows(over_rows, rng):
+    machine = next(reversed(levels().values()))
+    formula = f"Grad({GAUSSIAN} * b, x, f)"
+    program = program_of("Sum", formula, None, "float64", machine, over_rows=over_rows)
+    check(program, machine, rng, 7, 301, parts=[100])

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from ... import ir
 from ...ir import ROW, Apply, Each, Fold, Guard, Index, Program, Scalar, State
 from ...ir.machine import Machine
-from .accumulators import Totals, accumulate
+from .accumulators import Totals, accumulation
 from .builder import Builder, Module
 from .evaluate import Known, component, evaluate, prepare
 from .frame import Frame, below, cells, lane_rows, leaves_at
 from .layout import Layout
+from .parts import carry_columns
 from .store import store
 
 ARGUMENTS = (("call", "ptr"), ("begin", "i64"), ("end", "i64"))
@@ -58,11 +59,15 @@ def _rows(module: Module, program: Program, machine: Machine) -> None:
         for r in range(program.schedule.row_vectors):
             first = b.op("add", block.index, str(r * b.width), "i64")
             vectors.append(_row_values(frame, first, roots))
-        _pack(frame, layout, [known for _, _, known in vectors])
-        reduced = accumulate(frame, layout, [known for _, _, known in vectors], with_index)
+        rows = [known for _, _, known in vectors]
+        _pack(frame, layout, rows)
+        made = accumulation(frame, layout, len(rows), with_index)
+        carried = carry_columns(frame, layout, made, rows)
         held = block.values
-        for (first, rows, known), result in zip(vectors, reduced, strict=True):
-            held = totals.add(held, store(frame, first, rows, known, result))
+        for (first, numbers, known), result in zip(
+            vectors, made.finish(rows, carried), strict=True
+        ):
+            held = totals.add(held, store(frame, first, numbers, known, result))
         block.next = held
     for place, total in zip(places, totals.over_lanes(block.values), strict=True):
         double = b.at("float64", 1)
@@ -80,8 +85,9 @@ def _start_partials(frame: Frame) -> list[int]:
         for value in output.values:
             if isinstance(value, Each):
                 partials = double.address(frame.partials(), str(place))
-                with frame.b.loop("0", str(value.count), nonempty=True) as turns:
-                    double.store(double.const(0.0), double.address(partials, turns.index))
+                with frame.b.when(frame.writes):
+                    with frame.b.loop("0", str(value.count), nonempty=True) as turns:
+                        double.store(double.const(0.0), double.address(partials, turns.index))
             else:
                 carried.append(place)
             place += ir.width(value)

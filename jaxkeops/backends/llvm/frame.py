@@ -13,13 +13,14 @@ from .storage import after_load, element
 
 # Offsets of the fields of `struct Call`, csrc/core/kernel.h, in pointers.
 N_FIELD, INPUTS_FIELD, OUTPUTS_FIELD, COLUMNS_FIELD = 1, 2, 3, 4
-RANGES_FIELD, RANGE_COUNT_FIELD, WORKSPACE_FIELD, PARTIALS_FIELD = 5, 6, 7, 8
+RANGES_FIELD, RANGE_COUNT_FIELD, WORKSPACE_FIELD, PARTIALS_FIELD, PARTS_FIELD = 5, 6, 7, 8, 9
 
 
 class Frame:
     """The pointers and parameters of one call, loaded at the entry of a function.
 
     b: the vector view; scalar: the view of width 1.
+    parts: the mode of the call, see `struct Call`; writes: whether it writes outputs.
     parameters: names, in all lanes, of what depends on parameters alone.
     """
 
@@ -31,10 +32,11 @@ class Frame:
             b.load(b.address("%call", str(field), "ptr"), "ptr", 8)
             for field in (INPUTS_FIELD, OUTPUTS_FIELD, COLUMNS_FIELD, RANGES_FIELD)
         )
-        self.N, self.range_count = (
+        self.N, self.range_count, self.parts = (
             b.load(b.address("%call", str(field), "i64"), "i64", 8)
-            for field in (N_FIELD, RANGE_COUNT_FIELD)
+            for field in (N_FIELD, RANGE_COUNT_FIELD, PARTS_FIELD)
         )
+        self.writes = b.compare_int("sge", self.parts, "0", "i64")
         order = ir.topological(roots)
         used = {leaf.slot for leaf in order if isinstance(leaf, Load | Centre)}
         self.inputs = {

@@ -19,6 +19,14 @@ def item_bytes(element: str) -> int:
     return {"float": 4, "double": 8}.get(element) or int(element[1:]) // 8
 
 
+def type_bytes(type: str) -> int:
+    """The size of a value in memory: a vector, "<16 x float>", or one lane."""
+    if not type.startswith("<"):
+        return item_bytes(type)
+    width, element = type.strip("<>").split(" x ")
+    return int(width) * item_bytes(element)
+
+
 def hexadecimal(value: float, dtype: str) -> str:
     """LLVM's exact spelling: the bits of the value as a binary64, whatever the type.
 

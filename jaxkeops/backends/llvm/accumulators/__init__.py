@@ -18,7 +18,7 @@ from .lowest import Lowest
 from .shifted_exp import ShiftedExp
 from .total import Total
 from .totals import Totals as Totals
-from .walk import Reduced as Reduced, Tile, over_tiles
+from .walk import Reduced as Reduced, Tile as Tile, over_tiles as over_tiles
 
 
 class Accumulation(Protocol):
@@ -32,26 +32,19 @@ class Accumulation(Protocol):
         """What is carried once the columns of a tile are in; `rows` is what rows know."""
         ...
 
+    def merge(self, held: Sequence[str], other: Sequence[str], workspace: str) -> list[str]:
+        """What is carried of two runs of columns, `other` the later: of what is in memory, its
+        own is at the same place of `workspace`, and is gone afterwards.
+        """
+        ...
+
     def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
         """What became of each vector of rows."""
         ...
 
 
-def accumulate(
-    frame: Frame, layout: Layout, rows: Sequence[Known], with_index: bool
-) -> list[Reduced]:
-    """Emits the loops over all columns for row vectors whose row values are `rows`."""
-    made = _accumulation(frame, layout, len(rows), with_index)
-    carried = over_tiles(
-        frame,
-        made.start(),
-        frame.program.schedule.tile,
-        lambda tile, held: made.tile(rows, tile, held),
-    )
-    return made.finish(rows, carried)
-
-
-def _accumulation(frame: Frame, layout: Layout, vectors: int, with_index: bool) -> Accumulation:
+def accumulation(frame: Frame, layout: Layout, vectors: int, with_index: bool) -> Accumulation:
+    """What the accumulator of a program does, for so many vectors of rows."""
     match frame.program.accumulator:
         case ir.Total() as sums:
             return Total(frame, layout, sums, vectors)

@@ -57,6 +57,16 @@ class Extremum:
                 starts[cell] = b.select(wins, here, starts[cell], self.wide)
         return held + starts
 
+    def merge(self, held: Sequence[str], other: Sequence[str], workspace: str) -> list[str]:
+        b, merged = self.frame.b, list(held)
+        for cell in range(self.cells):
+            wins = b.compare("olt" if self.least else "ogt", other[cell], held[cell])
+            merged[cell] = b.select(wins, other[cell], held[cell])
+            if self.with_index:
+                n = self.cells + cell
+                merged[n] = b.select(wins, other[n], held[n], self.wide)
+        return merged
+
     def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
         count = len(self.values)
         result = []

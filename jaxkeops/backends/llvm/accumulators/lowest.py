@@ -89,8 +89,7 @@ class Lowest:
 
     def _insert_bits(self, cell: int, bits: str, first: str, memory: str, bound: str) -> str:
         """Inserts what the bits name, as number column * lanes + lane from column `first` on."""
-        b = self.frame.b
-        scalar = b.at(width=1)
+        b, scalar = self.frame.b, self.frame.scalar
         count = b.call("i64", "llvm.ctpop.i64", ("i64", bits))
         lane_bits = b.width.bit_length() - 1
         with b.loop("0", count, carry=[("i64", bits), (b.type, bound)]) as turns:
@@ -99,20 +98,43 @@ class Lowest:
             lane = b.op("and", number, str(b.width - 1), "i64")
             column = b.op("add", first, b.op("lshr", number, str(lane_bits), "i64"), "i64")
             candidate = scalar.load(scalar.address(memory, number))
-            values, columns = self.lists[cell]
-            start = b.op("mul", lane, str(self.length), "i64")
-            values = scalar.address(values, start)
-            columns = scalar.address(columns, start, INDEX)
-            last = scalar.address(values, str(self.count - 1))
-            beats = scalar.compare("olt", candidate, scalar.load(last))
-            with b.when(beats, [(b.type, worst)]) as arm:
-                column = b.convert("trunc", column, "i64", INDEX)
-                _insert(b, b.splat(candidate), b.splat(column, INDEX), values, columns, self.length)
-                type = f"<{b.width} x i64>"
-                mine = b.compare_int("eq", b.lane_numbers(), b.splat(lane, "i64"), type)
-                arm.next = [b.select(mine, b.splat(scalar.load(last)), worst)]
-            turns.next = [b.op("and", left, b.op("sub", left, "1", "i64"), "i64"), *arm.values]
+            column = b.convert("trunc", column, "i64", INDEX)
+            worst = self._insert(cell, lane, candidate, column, worst)
+            turns.next = [b.op("and", left, b.op("sub", left, "1", "i64"), "i64"), worst]
         return turns.values[1]
+
+    def _insert(self, cell: int, lane: str, candidate: str, column: str, worst: str) -> str:
+        """Puts a candidate into the list of a lane if it beats the last; gives the worst then."""
+        b, scalar = self.frame.b, self.frame.scalar
+        values, columns = self.lists[cell]
+        start = b.op("mul", lane, str(self.length), "i64")
+        values = scalar.address(values, start)
+        columns = scalar.address(columns, start, INDEX)
+        last = scalar.address(values, str(self.count - 1))
+        beats = scalar.compare("olt", candidate, scalar.load(last))
+        with b.when(beats, [(b.type, worst)]) as arm:
+            _shift_in(b, b.splat(candidate), b.splat(column, INDEX), values, columns, self.length)
+            type = f"<{b.width} x i64>"
+            mine = b.compare_int("eq", b.lane_numbers(), b.splat(lane, "i64"), type)
+            arm.next = [b.select(mine, b.splat(scalar.load(last)), worst)]
+        return arm.values[0]
+
+    def merge(self, held: Sequence[str], other: Sequence[str], workspace: str) -> list[str]:
+        b, scalar, merged = self.frame.b, self.frame.scalar, list(held)
+        mine = self.frame.workspace()
+        for cell, (values, columns) in enumerate(self.lists):
+            lists = []
+            for pointer in (values, columns):
+                offset = b.op("sub", _as_integer(b, pointer), _as_integer(b, mine), "i64")
+                lists.append(b.address(workspace, offset, "i8"))
+            all_lanes = str(b.width * self.length)
+            with b.loop("0", all_lanes, carry=[(b.type, merged[cell])], nonempty=True) as turns:
+                lane = b.op("udiv", turns.index, str(self.length), "i64")
+                candidate = scalar.load(scalar.address(lists[0], turns.index))
+                column = scalar.load(scalar.address(lists[1], turns.index, INDEX), INDEX, 4)
+                turns.next = [self._insert(cell, lane, candidate, column, turns.values[0])]
+            merged[cell] = turns.values[0]
+        return merged
 
     def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
         count = len(self.values)
@@ -122,7 +144,11 @@ class Lowest:
         ]
 
 
-def _insert(
+def _as_integer(b: Builder, pointer: str) -> str:
+    return b.convert("ptrtoint", pointer, "ptr", "i64")
+
+
+def _shift_in(
     b: Builder, candidate: str, column: str, values: str, columns: str, length: int
 ) -> None:
     """Puts (candidate, column), the same in all lanes, in its place in a sorted list.

@@ -78,6 +78,24 @@ class ShiftedExp:
         better = [b.max(x, y) for x, y in zip(top, greatest, strict=True)]
         return [*kept[:n], *better, *self.totals.add(kept[n:], added), "false"]
 
+    def merge(self, held: Sequence[str], other: Sequence[str], workspace: str) -> list[str]:
+        b, n, count = self.frame.b, len(self.lanes), len(self.weights)
+        references, factors = [], []
+        for mine, theirs in zip(held[:n], other[:n], strict=True):
+            references.append(b.max(mine, theirs))
+            factors.append(tuple(_exp2(b, b.sub(x, references[-1])) for x in (mine, theirs)))
+        tops = slice(n, n + self.tops)
+        greatest = [b.max(x, y) for x, y in zip(held[tops], other[tops], strict=True)]
+        sums = [
+            self.totals.scale(
+                run[n + self.tops : -1], [f[k] for f in factors for _ in range(count)]
+            )
+            for k, run in enumerate((held, other))
+        ]
+        if self.wide:
+            self.wide.merge(workspace, factors)
+        return [*references, *greatest, *self.totals.merge(*sums), "false"]
+
     def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
         b, n, count = self.frame.b, len(self.lanes), len(self.weights)
         *held, _ = carried

@@ -50,6 +50,11 @@ class Total:
             wide.add_tile(rows, tile)
         return list(carried)
 
+    def merge(self, held: Sequence[str], other: Sequence[str], workspace: str) -> list[str]:
+        if self.wide:
+            self.wide.merge(workspace)
+        return self.totals.merge(held, other)
+
     def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
         sums = self.totals.finish(carried)
         return [reduced(self.few, self.wide, sums, r, self.vectors) for r in range(self.vectors)]

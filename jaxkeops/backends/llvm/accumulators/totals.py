@@ -47,6 +47,22 @@ class Totals:
                 result += [larger, view.select(finite, rest, view.const(0.0))]
         return result
 
+    def merge(self, carried: Sequence[str], other: Sequence[str]) -> list[str]:
+        """The sums of two runs: of a compensated pair by Knuth's two-sum, TAOCP 2, 4.2.2."""
+        view = self.view
+        if self.b.dtype == "float32":
+            return [view.add(a, x) for a, x in zip(carried, other, strict=True)]
+        result = []
+        for k in range(0, len(carried), 2):
+            (a, a_lost), (x, x_lost) = carried[k : k + 2], other[k : k + 2]
+            whole = view.add(a, x)
+            part = view.sub(whole, a)
+            error = view.add(view.sub(a, view.sub(whole, part)), view.sub(x, part))
+            rest = view.sub(view.add(a_lost, x_lost), error)
+            finite = view.compare("ord", rest, rest)
+            result += [whole, view.select(finite, rest, view.const(0.0))]
+        return result
+
     def scale(self, carried: Sequence[str], factors: Sequence[str]) -> list[str]:
         """The totals times powers of two, one factor for each."""
         view, result = self.view, []

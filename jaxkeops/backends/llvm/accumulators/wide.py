@@ -38,6 +38,7 @@ class Wide:
         self.kept = kept
         self.vectors = vectors
         self.totals = Totals(frame.b, vectors)
+        self.offset = layout.totals
         self.memory = frame.workspace(layout.totals)
         self.pairs = frame.workspace(layout.pairs)
 
@@ -106,6 +107,20 @@ class Wide:
                 place = self._state(first, turns.index)
                 self._store(place, self.totals.scale(self._load(place), factors))
 
+    def merge(self, workspace: str, factors: Sequence[tuple[str, str]] = ()) -> None:
+        """Adds the sums of another run, in its workspace; both times factors of theirs, if any."""
+        b = self.frame.b
+        others = b.address(workspace, str(self.offset), "i8")
+        for first, root in self.wide.items():
+            with b.loop("0", str(root.count), nonempty=True) as turns:
+                place = self._state(first, turns.index)
+                held = self._load(place)
+                other = self._load(self._state(first, turns.index, others))
+                if factors:
+                    held = self.totals.scale(held, [mine for mine, _ in factors])
+                    other = self.totals.scale(other, [theirs for _, theirs in factors])
+                self._store(place, self.totals.merge(held, other))
+
     def state(self, number: str, vector: int) -> str:
         """A state by its number, for one vector of rows."""
         place = self._state(0, number)
@@ -113,11 +128,11 @@ class Wide:
         held = self._load(place)[vector * parts : (vector + 1) * parts]
         return self.totals.finish_one(held)
 
-    def _state(self, first: int, c: str) -> str:
+    def _state(self, first: int, c: str, memory: str = "") -> str:
         b, size = self.frame.b, len(self.totals.start())
         number = b.op("add", c, str(first), "i64") if first else c
         index = b.op("mul", number, str(size), "i64")
-        return b.address(self.memory, index, self.totals.view.type)
+        return b.address(memory or self.memory, index, self.totals.view.type)
 
     def _load(self, place: str) -> list[str]:
         view = self.totals.view
