@@ -129,6 +129,7 @@ class Schedule:
     row_vectors: registers of rows that one pass over the columns serves.
     tile:        columns that are summed in the dtype of the data before the total takes them.
     columns:     columns that one loop over components serves.
+    few_rows:    up to so many rows, lanes are columns, and rows are taken one by one.
     components:  sums, of those too many for registers, that one loop over a tile serves.
     """
 
@@ -136,6 +137,7 @@ class Schedule:
     tile: int
     columns: int = 1
     components: int = 1
+    few_rows: int = 0
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,10 @@ def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -
     wide = [root for root in roots if isinstance(root, ir.Each)]
     if folds or wide:
         return _blocks(folds, wide, tile, machine)
+    # A vector of rows takes as long with one row as with all.
+    few = machine.lanes(dtype) // 2
     if isinstance(accumulator, ir.Lowest):
-        return ir.Schedule(1, tile, columns=max(1, FILTERED // len(roots)))
+        return ir.Schedule(1, tile, columns=max(1, FILTERED // len(roots)), few_rows=few)
     states = len(roots)
     if isinstance(accumulator, ir.ShiftedExp):
         states = len(accumulator.exponents) * (1 + len(accumulator.weights))
@@ -58,7 +60,7 @@ def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -
     vectors = 1 if cost >= 6 else 2 if cost >= 4 else 4
     while vectors > 1 and vectors * (states + 1) > machine.registers // 3:
         vectors //= 2
-    return ir.Schedule(row_vectors=vectors, tile=tile)
+    return ir.Schedule(row_vectors=vectors, tile=tile, few_rows=few)
 
 
 def _usual(roots: Sequence[ir.Scalar]) -> list[ir.Scalar]:

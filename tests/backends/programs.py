@@ -20,14 +20,16 @@ def run(
     M: int,
     N: int,
     parts: Sequence[int] = (),
+    few: bool = False,
 ) -> list[np.ndarray]:
     """The program compiled for a machine, on (rows, dim) arrays.
 
     parts: where columns are split, if they are; outputs over rows then need M to be one block.
+    few: whether lanes are columns.
     """
     source = llvm.emit(program, machine)
     llvm.verify(source)
-    symbols = ["rows", "columns"] if program.columns else ["rows"]
+    symbols = ["few" if few else "rows", *(["columns"] if program.columns else [])]
     code = llvm.load(llvm.compile_object(source, machine), symbols)
     signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
     scratch = np.full((N, program.column_width), np.nan, program.dtype)
@@ -56,10 +58,10 @@ def run(
     )
     if program.columns:
         signature(code.addresses["columns"])(ctypes.addressof(call), 0, N)
-    rows = signature(code.addresses["rows"])
+    rows = signature(code.addresses[symbols[0]])
     if not parts:
         rows(ctypes.addressof(call), 0, M)
-    block = llvm.row_block(program, machine)
+    block = 1 if few else llvm.row_block(program, machine)
     first = call[7]
     for begin in range(0, M if parts else 0, block):
         end = min(M, begin + block)

@@ -99,6 +99,29 @@ def test_sums_over_rows_agree_with_the_interpreter(over_rows, dtype, level, rng)
 
 
 @every_level
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("parts", [(), (33, 200)], ids=["whole", "parts"])
+@pytest.mark.parametrize(
+    ("reduction", "formula", "count"),
+    [*((*case, None) for case in CASES), *(("KMin_ArgKMin", f, k) for k, f in LISTS)],
+)
+def test_lanes_may_be_columns(reduction, formula, count, parts, dtype, level, rng):
+    machine = levels()[level]
+    program = program_of(reduction, formula, dtype, machine, count=count)
+    M, N = 3, 300
+    arrays = sample(rng, M, N, dtype)
+    expected = interpret(program, arrays, M, N)
+    results = run(program, machine, arrays, M, N, parts, few=True)
+    tolerance = {"float32": 4e-6, "float64": 1e-14}[dtype]
+    for result, right, output in zip(results, expected, program.outputs, strict=True):
+        if output.dtype == "int64":
+            assert (result == right).mean() > 0.97  # the rest are ties once rounded
+        else:
+            scale = np.abs(right[np.isfinite(right)]).max()
+            np.testing.assert_allclose(result, right, rtol=tolerance, atol=tolerance * scale)
+
+
+@every_level
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_data_of_16_bits_give_the_results_of_float32_rounded_once(dtype, level, rng):
     machine = levels()[level]

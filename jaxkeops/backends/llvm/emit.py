@@ -1,7 +1,8 @@
 """Renders a program as LLVM text: lanes are rows, columns are walked one by one.
 
-Two functions come out, called through the interface of csrc/core/kernel.h: `rows` fills rows of
-the outputs; `columns`, only there if the program has column values, fills rows of the scratch.
+Functions come out that are called through the interface of csrc/core/kernel.h: `rows` fills rows
+of the outputs; `few`, where the schedule has it, does the same, lanes being columns; `columns`, only
+there if the program has column values, fills rows of the scratch.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ def emit(program: Program, machine: Machine) -> str:
     """LLVM text of `program` for a machine."""
     module = Module(machine)
     _rows(module, program, machine)
+    if program.schedule.few_rows:
+        _few(module, program, machine)
     if program.columns:
         _columns(module, program, machine)
     return module.text()
@@ -47,27 +50,42 @@ def _view(module: Module, name: str, program: Program, machine: Machine) -> Buil
 
 def _rows(module: Module, program: Program, machine: Machine) -> None:
     b = _view(module, "rows", program, machine)
-    layout = Layout(program, machine)
     roots = (*ir.roots(program.accumulator), *program.given)
-    frame = Frame(b, program, roots)
-    with_index = any(isinstance(value, Index) for value in program.given)
+    _blocks(Frame(b, program, roots), roots, Layout(program, machine), program.schedule.row_vectors)
+
+
+def _few(module: Module, program: Program, machine: Machine) -> None:
+    """One row after the other: lanes are columns, and what they carry comes together at the end."""
+    b = _view(module, "few", program, machine)
+    roots = (*ir.roots(program.accumulator), *program.given)
+    frame = Frame(b, program, roots, lanes_are_columns=True)
+    _blocks(frame, roots, Layout(program, machine), 1)
+
+
+def _blocks(frame: Frame, roots: Sequence[Scalar], layout: Layout, count: int) -> None:
+    """Emits the loop over blocks of `count` vectors of rows, or of one row in all lanes."""
+    b, single = frame.b, frame.lanes_are_columns
+    with_index = any(isinstance(value, Index) for value in frame.program.given)
     places = _start_partials(frame)
     totals = Totals(b, len(places))
-    block_rows = str(row_block(program, machine))
-    with b.loop("%begin", "%end", block_rows, carry=totals.start(), nonempty=True) as block:
+    step = "1" if single else str(count * b.width)
+    with b.loop("%begin", "%end", step, carry=totals.start(), nonempty=True) as block:
+        end = b.op("add", block.index, "1", "i64") if single else "%end"
         vectors = []
-        for r in range(program.schedule.row_vectors):
+        for r in range(count):
             first = b.op("add", block.index, str(r * b.width), "i64")
-            vectors.append(_row_values(frame, first, roots))
+            vectors.append(_row_values(frame, first, end, roots))
         rows = [known for _, _, known in vectors]
         _pack(frame, layout, rows)
         made = accumulation(frame, layout, len(rows), with_index)
         carried = carry_columns(frame, layout, made, rows)
+        if single:
+            carried = made.across(carried)
         held = block.values
         for (first, numbers, known), result in zip(
             vectors, made.finish(rows, carried), strict=True
         ):
-            held = totals.add(held, store(frame, first, numbers, known, result))
+            held = totals.add(held, store(frame, first, end, numbers, known, result))
         block.next = held
     for place, total in zip(places, totals.over_lanes(block.values), strict=True):
         double = b.at("float64", 1)
@@ -94,7 +112,9 @@ def _start_partials(frame: Frame) -> list[int]:
     return carried
 
 
-def _row_values(frame: Frame, first: str, roots: Sequence[Scalar]) -> tuple[str, str, Known]:
+def _row_values(
+    frame: Frame, first: str, end: str, roots: Sequence[Scalar]
+) -> tuple[str, str, Known]:
     """What one vector of rows knows before the columns: its loads and what follows from them.
 
     Lanes beyond the last row repeat it, so that no lane computes what no row asked for.
@@ -102,7 +122,7 @@ def _row_values(frame: Frame, first: str, roots: Sequence[Scalar]) -> tuple[str,
     b = frame.b
     type = f"<{b.width} x i64>"
     rows = lane_rows(b, first)
-    last = b.splat(b.op("sub", "%end", "1", "i64"), "i64")
+    last = b.splat(b.op("sub", end, "1", "i64"), "i64")
     inside = b.compare_int("slt", rows, last, type)
     read = b.let(f"select {b.mask} {inside}, {type} {rows}, {type} {last}")
     known = frame.at_lanes(leaves_at(ROW, roots), read, "splat (i1 true)", ROW)

@@ -31,6 +31,7 @@ class Known(dict[Scalar, str]):
     """The names that expressions have at one pair, row or column.
 
     sources: for each rate, what gives expressions of that rate at a component.
+    mask: the lanes that are pairs, if not all are: the others repeat one.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Known(dict[Scalar, str]):
     ) -> None:
         super().__init__(names)
         self.sources = dict(sources)
+        self.mask = ""
 
 
 def merged(*parts: Known) -> Known:
@@ -46,7 +48,13 @@ def merged(*parts: Known) -> Known:
     for part in parts:
         known.update(part)
         known.sources.update(part.sources)
+        known.mask = known.mask or part.mask
     return known
+
+
+def at_pairs(b: Builder, name: str, neutral: float, known: Known) -> str:
+    """A value in the lanes that are pairs, and in others what changes nothing."""
+    return b.select(known.mask, name, b.const(neutral)) if known.mask else name
 
 
 def evaluate(b: Builder, roots: Iterable[Scalar], known: Known) -> list[str]:

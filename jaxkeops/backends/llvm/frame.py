@@ -8,8 +8,10 @@ from ... import ir
 from ...ir import COMPONENT, Centre, Column, Const, Load, Program, Scalar
 from .builder import Builder
 from .evaluate import Component, Known, Source, evaluate, merged, with_components
-from .spelling import item_bytes
+from .spelling import item_bytes, vector
 from .storage import after_load, element
+
+FEW = 8  # numbers of a row that are loaded together
 
 # Offsets of the fields of `struct Call`, csrc/core/kernel.h, in pointers.
 N_FIELD, INPUTS_FIELD, OUTPUTS_FIELD, COLUMNS_FIELD = 1, 2, 3, 4
@@ -20,12 +22,20 @@ class Frame:
     """The pointers and parameters of one call, loaded at the entry of a function.
 
     b: the vector view; scalar: the view of width 1.
+    lanes_are_columns: what lanes are, where pairs are computed; else they are rows.
     parts: the mode of the call, see `struct Call`; writes: whether it writes outputs.
     parameters: names, in all lanes, of what depends on parameters alone.
     """
 
-    def __init__(self, b: Builder, program: Program, roots: Sequence[Scalar]) -> None:
+    def __init__(
+        self,
+        b: Builder,
+        program: Program,
+        roots: Sequence[Scalar],
+        lanes_are_columns: bool = False,
+    ) -> None:
         self.b = b
+        self.lanes_are_columns = lanes_are_columns
         self.scalar = b.at(width=1)
         self.program = program
         inputs, self.outputs, self.columns, self.ranges = (
@@ -138,28 +148,54 @@ class Frame:
             row(leaf.slot if isinstance(leaf, Load) else -1)
         return self._with(leaves, ir.COLUMN, number)
 
+    def at_columns(self, leaves: Iterable[Scalar], first: str) -> Known:
+        """What pairs know of a column for each lane, from column `first` on: all are there.
+
+        Rows of few numbers are loaded whole and taken apart: that is what gathering would cost.
+        """
+        b, wholes = self.b, {}
+        rows = lane_rows(b, first)
+        every = "splat (i1 true)"
+
+        def number(leaf: Scalar, c: str = "") -> str:
+            slot = leaf.slot if isinstance(leaf, Load) else -1
+            width = self.program.column_width if slot < 0 else self.program.inputs[slot].dim
+            if width > FEW or leaf.rate & COMPONENT:
+                return self._at_lane(leaf, c, rows, every)
+            dtype = self.program.dtype if slot < 0 else self.program.stored
+            type = vector(element(dtype), b.width * width)
+            if slot not in wholes:
+                pointer = self.columns if slot < 0 else self.inputs[slot]
+                start = b.op("mul", first, str(width), "i64")
+                place = b.address(pointer, start, element(dtype))
+                wholes[slot] = b.load(place, type, item_bytes(element(dtype)))
+            lanes = [leaf.k + width * lane for lane in range(b.width)]
+            return after_load(b, b.shuffle(wholes[slot], "poison", lanes, type), dtype)
+
+        return self._with(leaves, ir.COLUMN, number)
+
     def at_lanes(self, leaves: Iterable[Scalar], rows: str, mask: str, rate: int) -> Known:
         """What is known at each lane's own row of `rows`, i64s, of leaves of one rate.
 
         Rows where the mask is not set are not read: those lanes are zero.
         """
 
-        def number(leaf: Scalar, c: str = "") -> str:
-            b = self.b
-            match leaf:
-                case Load(slot=slot, k=k, stride=stride):
-                    pointer, width = self.inputs[slot], self.program.inputs[slot].dim
-                    dtype = self.program.stored
-                case Column(k=k, stride=stride):
-                    pointer, width = self.columns, self.program.column_width
-                    dtype = self.program.dtype
-                case _:
-                    raise AssertionError(leaf)
-            type = element(dtype)
-            where = b.addresses(pointer, cells(b, rows, width, k, stride, c), type)
-            return after_load(b, b.gather(where, mask, type), dtype)
+        return self._with(leaves, rate, lambda leaf, c="": self._at_lane(leaf, c, rows, mask))
 
-        return self._with(leaves, rate, number)
+    def _at_lane(self, leaf: Scalar, c: str, rows: str, mask: str) -> str:
+        b = self.b
+        match leaf:
+            case Load(slot=slot, k=k, stride=stride):
+                pointer, width = self.inputs[slot], self.program.inputs[slot].dim
+                dtype = self.program.stored
+            case Column(k=k, stride=stride):
+                pointer, width = self.columns, self.program.column_width
+                dtype = self.program.dtype
+            case _:
+                raise AssertionError(leaf)
+        type = element(dtype)
+        where = b.addresses(pointer, cells(b, rows, width, k, stride, c), type)
+        return after_load(b, b.gather(where, mask, type), dtype)
 
     def _with(self, leaves: Iterable[Scalar], rate: int, number: Callable[..., str]) -> Known:
         """What parameters know, and the numbers of leaves of one rate."""

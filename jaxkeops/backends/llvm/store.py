@@ -14,14 +14,16 @@ from .layout import INDEX
 from .storage import before_store, element as element_of
 
 
-def store(frame: Frame, first: str, rows: str, known: Known, result: Reduced) -> list[str]:
-    """Writes the outputs of one vector of rows, from number `first` on.
+def store(
+    frame: Frame, first: str, end: str, rows: str, known: Known, result: Reduced
+) -> list[str]:
+    """Writes the outputs of one vector of rows, from number `first` on, below `end`.
 
     Gives what goes into the sums over rows, 0 in the lanes beyond the last row, but for sums of
     many components: those grow in memory.
     """
     b = frame.b
-    mask = below(b, rows, "%end")
+    mask = below(b, rows, end)
     known = _with_states(b, known, frame.program.outputs, result)
     summed, partial = [], 0
     for number, output in enumerate(frame.program.outputs):

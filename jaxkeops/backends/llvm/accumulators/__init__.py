@@ -38,6 +38,10 @@ class Accumulation(Protocol):
         """
         ...
 
+    def across(self, carried: Sequence[str]) -> list[str]:
+        """The same with what all lanes carry in each: where lanes are columns of one row."""
+        ...
+
     def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
         """What became of each vector of rows."""
         ...

@@ -67,6 +67,23 @@ class Extremum:
                 merged[n] = b.select(wins, other[n], held[n], self.wide)
         return merged
 
+    def across(self, carried: Sequence[str]) -> list[str]:
+        b, result = self.frame.b, list(carried)
+        for cell in range(self.cells):
+            better = "min" if self.least else "max"
+            best = b.splat(b.fold(carried[cell], lambda v, x, y: getattr(v, better)(x, y)))
+            result[cell] = best
+            if self.with_index:
+                n = self.cells + cell
+                wins = b.compare("oeq", carried[cell], best)
+                last = b.splat(str(2**63 - 1), "i64")
+                starts = b.let(
+                    f"select {b.mask} {wins}, {self.wide} {carried[n]}, {self.wide} {last}"
+                )
+                first = b.call("i64", f"llvm.vector.reduce.umin.v{b.width}i64", (self.wide, starts))
+                result[n] = b.splat(first, "i64")
+        return result
+
     def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
         count = len(self.values)
         result = []

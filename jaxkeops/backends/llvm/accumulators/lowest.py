@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from .... import ir
 from ..builder import Builder
-from ..evaluate import Known, evaluate
+from ..evaluate import Known, at_pairs, evaluate
 from ..frame import Frame
 from ..layout import INDEX, Layout
 from .walk import Reduced, Tile, over_blocks
@@ -57,7 +57,7 @@ class Lowest:
             for knowns in columns:
                 names = [value for known in knowns for value in evaluate(b, self.values, known)]
                 for cell, name in enumerate(names):
-                    found[cell].append(name)
+                    found[cell].append(at_pairs(b, name, math.inf, knowns[0]))
             return [
                 self._sieve(first, cell, found[cell], bounds[cell]) for cell in range(self.cells)
             ]
@@ -82,7 +82,8 @@ class Lowest:
                     found = b.mask_bits(b.compare("olt", value, arm.next[0]))
                     found = b.op("shl", found, str(q * b.width), "i64") if q else found
                     bits = b.op("or", bits, found, "i64") if q else found
-                column = b.op("add", first, str(start), "i64")
+                step = start * b.width if self.frame.lanes_are_columns else start
+                column = b.op("add", first, str(step), "i64")
                 place = b.address(memory, str(start), b.type)
                 arm.next = [self._insert_bits(cell, bits, column, place, arm.next[0])]
         return arm.values[0]
@@ -96,24 +97,40 @@ class Lowest:
             left, worst = turns.values
             number = b.call("i64", "llvm.cttz.i64", ("i64", left), ("i1", "true"))
             lane = b.op("and", number, str(b.width - 1), "i64")
-            column = b.op("add", first, b.op("lshr", number, str(lane_bits), "i64"), "i64")
+            step = number
+            if not self.frame.lanes_are_columns:
+                step = b.op("lshr", number, str(lane_bits), "i64")
+            column = b.op("add", first, step, "i64")
             candidate = scalar.load(scalar.address(memory, number))
             column = b.convert("trunc", column, "i64", INDEX)
             worst = self._insert(cell, lane, candidate, column, worst)
             turns.next = [b.op("and", left, b.op("sub", left, "1", "i64"), "i64"), worst]
         return turns.values[1]
 
-    def _insert(self, cell: int, lane: str, candidate: str, column: str, worst: str) -> str:
-        """Puts a candidate into the list of a lane if it beats the last; gives the worst then."""
+    def _insert(
+        self,
+        cell: int,
+        lane: str,
+        candidate: str,
+        column: str,
+        worst: str,
+        in_order: bool = True,
+    ) -> str:
+        """Puts a candidate into the list of a lane if it beats the last; gives the worst then.
+
+        in_order: whether columns come in their order, so that equal values do not compare them.
+        """
         b, scalar = self.frame.b, self.frame.scalar
         values, columns = self.lists[cell]
         start = b.op("mul", lane, str(self.length), "i64")
         values = scalar.address(values, start)
         columns = scalar.address(columns, start, INDEX)
         last = scalar.address(values, str(self.count - 1))
-        beats = scalar.compare("olt", candidate, scalar.load(last))
+        predicate = "olt" if in_order else "ole"
+        beats = scalar.compare(predicate, candidate, scalar.load(last))
         with b.when(beats, [(b.type, worst)]) as arm:
-            _shift_in(b, b.splat(candidate), b.splat(column, INDEX), values, columns, self.length)
+            new = b.splat(candidate), b.splat(column, INDEX)
+            _shift_in(b, *new, values, columns, self.length, in_order)
             type = f"<{b.width} x i64>"
             mine = b.compare_int("eq", b.lane_numbers(), b.splat(lane, "i64"), type)
             arm.next = [b.select(mine, b.splat(scalar.load(last)), worst)]
@@ -128,13 +145,31 @@ class Lowest:
                 offset = b.op("sub", _as_integer(b, pointer), _as_integer(b, mine), "i64")
                 lists.append(b.address(workspace, offset, "i8"))
             all_lanes = str(b.width * self.length)
-            with b.loop("0", all_lanes, carry=[(b.type, merged[cell])], nonempty=True) as turns:
-                lane = b.op("udiv", turns.index, str(self.length), "i64")
-                candidate = scalar.load(scalar.address(lists[0], turns.index))
-                column = scalar.load(scalar.address(lists[1], turns.index, INDEX), INDEX, 4)
-                turns.next = [self._insert(cell, lane, candidate, column, turns.values[0])]
-            merged[cell] = turns.values[0]
+            merged[cell] = self._merge_lists(cell, lists, "0", all_lanes, merged[cell])
         return merged
+
+    def across(self, carried: Sequence[str]) -> list[str]:
+        """All lists in that of the first lane."""
+        b = self.frame.b
+        start, end = str(self.length), str(b.width * self.length)
+        return [
+            self._merge_lists(cell, lists, start, end, carried[cell], "0")
+            for cell, lists in enumerate(self.lists)
+        ]
+
+    def _merge_lists(
+        self, cell: int, lists: Sequence[str], start: str, end: str, worst: str, into: str = ""
+    ) -> str:
+        """Inserts entries of other lists, of the same lane if not `into` one; gives the worst."""
+        b, scalar = self.frame.b, self.frame.scalar
+        with b.loop(start, end, carry=[(b.type, worst)], nonempty=True) as turns:
+            lane = into or b.op("udiv", turns.index, str(self.length), "i64")
+            candidate = scalar.load(scalar.address(lists[0], turns.index))
+            column = scalar.load(scalar.address(lists[1], turns.index, INDEX), INDEX, 4)
+            turns.next = [
+                self._insert(cell, lane, candidate, column, turns.values[0], in_order=False)
+            ]
+        return turns.values[0]
 
     def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
         count = len(self.values)
@@ -149,7 +184,13 @@ def _as_integer(b: Builder, pointer: str) -> str:
 
 
 def _shift_in(
-    b: Builder, candidate: str, column: str, values: str, columns: str, length: int
+    b: Builder,
+    candidate: str,
+    column: str,
+    values: str,
+    columns: str,
+    length: int,
+    in_order: bool,
 ) -> None:
     """Puts (candidate, column), the same in all lanes, in its place in a sorted list.
 
@@ -163,6 +204,9 @@ def _shift_in(
         at_columns = b.address(columns, turns.index, type)
         entries, rows = b.load(at_values, b.type), b.load(at_columns, type, 4)
         above = b.compare("ogt", entries, candidate)
+        if not in_order:
+            equal = b.compare("oeq", entries, candidate)
+            above = b.either(above, b.both(equal, b.compare_int("ugt", rows, column, type)))
         moving = b.select(above, entries, candidate)
         rows_moving = b.select(above, rows, column, type)
         moved = b.shuffle(moving, turns.values[0], shifted)

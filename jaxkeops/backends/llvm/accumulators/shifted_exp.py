@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .... import ir
 from ....ir import Const, Each, Scalar
-from ..evaluate import Known, evaluate
+from ..evaluate import Known, at_pairs, evaluate
 from ..frame import Frame
 from ..layout import Layout
 from ..math import SPELLING
@@ -95,6 +96,22 @@ class ShiftedExp:
         if self.wide:
             self.wide.merge(workspace, factors)
         return [*references, *greatest, *self.totals.merge(*sums), "false"]
+
+    def across(self, carried: Sequence[str]) -> list[str]:
+        b, n, count = self.frame.b, len(self.lanes), len(self.weights)
+
+        def greatest(name: str) -> str:
+            return b.splat(b.fold(name, lambda view, x, y: view.max(x, y)))
+
+        references = [greatest(name) for name in carried[:n]]
+        factors = [
+            _exp2(b, b.sub(name, top)) for name, top in zip(carried, references, strict=False)
+        ]
+        tops = [greatest(name) for name in carried[n : n + self.tops]]
+        sums = self.totals.scale(
+            carried[n + self.tops : -1], [f for f in factors for _ in range(count)]
+        )
+        return [*references, *tops, *self.totals.across(sums), "false"]
 
     def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
         b, n, count = self.frame.b, len(self.lanes), len(self.weights)
@@ -186,7 +203,7 @@ class ShiftedExp:
             for lane, known in self._at_pairs(pairs):
                 # Not an fma, though it would be one: the greatest exponent is rounded, and from
                 # 2 ** 31 on, what the rounding took away would overflow the power or empty it.
-                (value,) = evaluate(b, [self.lanes[lane].exponent], known)
+                value = self._exponent(lane, known)
                 power = _exp2(b, b.sub(value, references[lane]))
                 if self.tops:
                     new[cells + lane] = b.max(value, held[cells + lane])
@@ -200,6 +217,7 @@ class ShiftedExp:
                         new[cell] = b.add(held[cell], power)
                     else:
                         (factor,) = evaluate(b, [weight], known)
+                        factor = at_pairs(b, factor, 0.0, known)
                         new[cell] = b.fma(power, factor, held[cell])
             return new
 
@@ -217,12 +235,15 @@ class ShiftedExp:
         def step(pairs: Sequence[Known], j: str, held: list[str]) -> list[str]:
             new = list(held)
             for lane, known in self._at_pairs(pairs):
-                (value,) = evaluate(b, [self.lanes[lane].exponent], known)
-                new[lane] = b.max(value, held[lane])
+                new[lane] = b.max(self._exponent(lane, known), held[lane])
             return new
 
         carry = [(b.type, x) for x in least]
         return over_columns(self.frame, self.accumulator.exponents, rows, tile, carry, step)
+
+    def _exponent(self, lane: int, known: Known) -> str:
+        (value,) = evaluate(self.frame.b, [self.lanes[lane].exponent], known)
+        return at_pairs(self.frame.b, value, -math.inf, known)
 
     def _at_pairs(self, pairs: Sequence[Known]) -> Iterator[tuple[int, Known]]:
         """Each lane with what its pair knows: lanes of one vector of rows share it."""

@@ -55,6 +55,9 @@ class Total:
             self.wide.merge(workspace)
         return self.totals.merge(held, other)
 
+    def across(self, carried: Sequence[str]) -> list[str]:
+        return self.totals.across(carried)
+
     def finish(self, rows: Sequence[Known], carried: Sequence[str]) -> list[Reduced]:
         sums = self.totals.finish(carried)
         return [reduced(self.few, self.wide, sums, r, self.vectors) for r in range(self.vectors)]

@@ -83,6 +83,14 @@ class Totals:
         """One total in the dtype of the data."""
         return self.b.narrow(held) if self.b.dtype == "float32" else held[0]
 
+    def across(self, carried: Sequence[str]) -> list[str]:
+        """The totals with the sum over all lanes in each lane."""
+        zero, result = self.view.const(0.0), []
+        for total in self.over_lanes(carried):
+            whole = self.view.splat(total)
+            result += [whole] * self.parts if self.b.dtype == "float32" else [whole, zero]
+        return result
+
     def over_lanes(self, carried: Sequence[str]) -> list[str]:
         """Each total summed over its lanes: a double."""
         result = []

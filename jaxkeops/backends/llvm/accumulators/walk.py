@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from .... import ir
 from ....ir import Apply, Scalar
 from ..builder import Builder
-from ..evaluate import Known, evaluate, merged, run_loops
-from ..frame import Frame, leaves_at
+from ..evaluate import Known, at_pairs, evaluate, merged, run_loops
+from ..frame import Frame, lane_rows, leaves_at
 
 # What one column gives to what is carried: what its pairs know, for each vector of rows, its
 # number, and the names carried so far -> the names from there on.
@@ -105,6 +105,8 @@ def over_blocks(
     """
     b, count = frame.b, frame.program.schedule.columns
     leaves = leaves_at(ir.COLUMN, roots)
+    if frame.lanes_are_columns:
+        return _over_vectors(frame, leaves, rows, tile, carry, step)
 
     def block(first: str, columns: int, held: list[str]) -> list[str]:
         places = []
@@ -129,8 +131,44 @@ def over_blocks(
     return pairs.values
 
 
+def _over_vectors(
+    frame: Frame,
+    leaves: Sequence[Scalar],
+    rows: Sequence[Known],
+    tile: Tile,
+    carry: Sequence[tuple[str, str]],
+    step: BlockStep,
+) -> list[str]:
+    """`over_blocks` for lanes that are columns: whole vectors of them, then what is left."""
+    b, count = frame.b, frame.program.schedule.columns
+    extent = b.op("sub", tile.end, tile.start, "i64")
+    size = count * b.width
+    rest = b.op("urem", extent, str(size), "i64")
+    whole = b.op("sub", tile.end, rest, "i64")
+    with b.loop(tile.start, whole, str(size), carry=carry) as blocks:
+        places = []
+        for q in range(count):
+            first = b.op("add", blocks.index, str(q * b.width), "i64") if q else blocks.index
+            column = frame.at_columns(leaves, first)
+            places.append([merged(column, row) for row in rows])
+        blocks.next = step(blocks.index, places, blocks.values)
+    left = [(type, value) for (type, _), value in zip(carry, blocks.values, strict=True)]
+    wide = f"<{b.width} x i64>"
+    last = b.splat(b.op("sub", tile.end, "1", "i64"), "i64")
+    with b.loop(whole, tile.end, str(b.width), carry=left) as vectors:
+        lanes = lane_rows(b, vectors.index)
+        inside = b.compare_int("sle", lanes, last, wide)
+        read = b.let(f"select {b.mask} {inside}, {wide} {lanes}, {wide} {last}")
+        column = frame.at_lanes(leaves, read, "splat (i1 true)", ir.COLUMN)
+        column.mask = inside
+        vectors.next = step(vectors.index, [[merged(column, row) for row in rows]], vectors.values)
+    return vectors.values
+
+
 def add_term(b: Builder, total: str, term: Scalar, known: Known) -> str:
     """total + term, in one instruction if the term is a product."""
     if isinstance(term, Apply) and term.instr.name == "mul" and term not in known:
-        return b.fma(*evaluate(b, term.operands, known), total)
-    return b.add(total, *evaluate(b, [term], known))
+        if not known.mask:
+            return b.fma(*evaluate(b, term.operands, known), total)
+    (name,) = evaluate(b, [term], known)
+    return b.add(total, at_pairs(b, name, 0.0, known))
