@@ -19,6 +19,7 @@ Function = Callable[[mp.mpf], mp.mpf]
 LN2 = mp.log(2)
 QUARTER_TURN = float(mp.pi / 4) * 1.0005  # the reduction may pass pi/4 by its rounding
 MANTISSA = (-0.25, 0.5)  # m - 1 for the mantissas [3/4, 3/2) of the logarithms
+SIXTEENTH = 0.0625  # what is left of an exponent after a table of 16 powers
 TINY = mp.mpf("1e-20")
 
 
@@ -82,6 +83,22 @@ def chebyshev_float64(f: Function, interval: tuple[float, float], terms: int) ->
     return [float(c) for c in mp.lu_solve(powers, mp.matrix([f(x) for x in nodes]))]
 
 
+def chebyshev_from_zero(f: Function, end: float, terms: int) -> list[float]:
+    """The binary64 coefficients of a polynomial of `terms` terms that meets `f` at 0.
+
+    On [0, end]; the nodes are those of Chebyshev, stretched until the first of them is 0.  The
+    lowest coefficient is f(0), given exactly, and not fitted.
+    """
+    first = mp.cos(mp.pi / (2 * terms))
+    nodes = [
+        mp.mpf(end) * (first - mp.cos(mp.pi * (2 * k + 1) / (2 * terms))) / (first + 1)
+        for k in range(1, terms)
+    ]
+    powers = mp.matrix([[x**k for k in range(terms - 1)] for x in nodes])
+    slopes = mp.matrix([(f(x) - f(mp.mpf(0))) / x for x in nodes])
+    return [float(f(mp.mpf(0))), *(float(c) for c in mp.lu_solve(powers, slopes))]
+
+
 def quotient(f: Function, taylor: Sequence[mp.mpf], power: int) -> Function:
     """(f(x) - its first Taylor terms) / x**power; `taylor` goes on to the value at 0."""
     head, value = taylor[:power], taylor[power]
@@ -114,6 +131,9 @@ def float32_tables() -> dict[str, list[float]]:
     octant = (0.0, QUARTER_TURN**2)
     return {
         "EXP2_32": minimax_float32(exp2, (-0.5, 0.5), range(7), lambda r: 1 / exp2(r), c0=1.0),
+        "EXP2_TABLE_32": minimax_float32(
+            exp2, (0.0, SIXTEENTH), range(4), lambda r: 1 / exp2(r), c0=1.0
+        ),
         "EXP_32": minimax_float32(
             mp.exp, (-reduced, reduced), range(7), lambda r: mp.exp(-r), c0=1.0, c1=1.0
         ),
@@ -141,6 +161,7 @@ def float64_tables() -> dict[str, list[float]]:
     )
     return {
         "EXP2_64": [1.0, *chebyshev_float64(quotient(exp2, [mp.mpf(1), LN2], 1), (-0.5, 0.5), 11)],
+        "EXP2_TABLE_64": chebyshev_from_zero(exp2, SIXTEENTH, 7),
         "EXP_64": [
             1.0,
             1.0,
@@ -172,6 +193,11 @@ def float64_tables() -> dict[str, list[float]]:
     }
 
 
+def powers_of_two(count: int) -> list[float]:
+    """2^(k / count) from 1 on."""
+    return [float(exp2(mp.mpf(k) / count)) for k in range(count)]
+
+
 def two_over_pi() -> list[int]:
     """The bits of 2 / pi in words of 64, after one word of zeros.
 
@@ -187,7 +213,7 @@ def two_over_pi() -> list[int]:
 def show(tables: dict[str, list[float]]) -> str:
     """The text of coefficients.py."""
     lines = [
-        '"""Tables of the vector math: polynomials, lowest power first, and the bits of 2 / pi.',
+        '"""Tables of the vector math: polynomials (lowest power first), powers, bits of 2 / pi.',
         "",
         "Written by tools/fit_polynomials.py, which tells the interval and the weight of each.",
         '"""',
@@ -199,4 +225,4 @@ def show(tables: dict[str, list[float]]) -> str:
 
 
 if __name__ == "__main__":
-    print(show(float32_tables() | float64_tables()))
+    print(show(float32_tables() | float64_tables() | {"EXP2_TABLE": powers_of_two(16)}))

@@ -39,8 +39,8 @@ BOUNDS = {  # ULP
     "floor": 0.0,
     "round": 0.0,
 }
-# A Horner step without FMA is rounded twice.
-BOUNDS_WITHOUT_FMA = BOUNDS | {"exp": 1.2, "exp2": 1.2}
+# The entries of a table are rounded, and so is a Horner step without FMA, twice.
+BOUNDS_OF_ROUNDED_PARTS = BOUNDS | {"exp": 1.2, "exp2": 1.2}
 
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 every_level = pytest.mark.parametrize("level", sorted(levels()))
@@ -181,7 +181,8 @@ def errors_in_ulp(got, exact, dtype):
 
 
 def bound(name, level):
-    return (BOUNDS if levels()[level].fma else BOUNDS_WITHOUT_FMA)[name]
+    machine = levels()[level]
+    return (BOUNDS if machine.fma and not machine.scalef else BOUNDS_OF_ROUNDED_PARTS)[name]
 
 
 @pytest.mark.skipif(np.finfo(np.longdouble).nmant < 63, reason="the oracle needs long doubles")
@@ -224,6 +225,37 @@ def test_error_is_within_its_bound_by_mpmath(name, dtype, level, rng):
             unit = mpmath.ldexp(1, mpmath.frexp(exact)[1] - info.nmant - 1)
             error = float(abs(mpmath.mpf(float(value)) - exact) / unit)
             assert error <= bound(name, level), [x[k] for x in operands]
+
+
+@every_level
+@every_dtype
+@pytest.mark.parametrize("name", ["exp", "exp2"])
+def test_exponentials_are_right_where_a_reduction_might_slip(name, dtype, level, rng):
+    # Around the sixteenths of a binade, and where x plus a large constant has lost its fraction.
+    sixteenths = np.arange(-1100 * 16, 1100 * 16) / 16 * (np.log(2) if name == "exp" else 1)
+    around = [np.nextafter(sixteenths.astype(dtype), side) for side in (-np.inf, np.inf)]
+    tiny = np.ldexp(1.0, -np.arange(1, 140))
+    large = np.ldexp(rng.uniform(1, 2, (20, 116)), np.arange(11, 127)).ravel()
+    ends = [
+        np.nextafter(np.ldexp(1.0, np.arange(12, 120)).astype(dtype), side) for side in (0, 9e9)
+    ]
+    x = np.concatenate(
+        [sixteenths, *around, tiny, -tiny, large, -large, *ends, *(-e for e in ends)]
+    )
+    x = x.astype(dtype)
+    error = errors_in_ulp(
+        apply(name, level, dtype, widest(level, dtype), x), reference(name, dtype, [x]), dtype
+    )
+    assert error.max() <= bound(name, level), x[np.argmax(error)]
+
+
+@every_level
+@every_dtype
+def test_whole_powers_of_two_are_exact(dtype, level):
+    info = np.finfo(dtype)
+    x = np.arange(info.minexp - info.nmant, info.maxexp)
+    got = apply("exp2", level, dtype, widest(level, dtype), x)
+    np.testing.assert_array_equal(got, np.ldexp(np.ones(x.size, dtype), x))
 
 
 @every_level

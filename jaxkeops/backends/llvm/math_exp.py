@@ -1,7 +1,12 @@
-"""exp and exp2: reduction to [-1/2, 1/2] powers of two, a polynomial, and a scaling."""
+"""exp and exp2: reduction to [-1/2, 1/2] powers of two, a polynomial, and a scaling.
+
+With AVX-512 a table shortens the polynomial: see math_exp_table.py.
+"""
 
 from .builder import Builder
 from .coefficients import EXP2_32, EXP2_64, EXP_32, EXP_64
+from .math_avx512 import by_registers, scalef
+from .math_exp_table import exp2_by_table, exp_by_table
 from .math_polynomial import horner
 
 LOG2_E = 1.4426950408889634
@@ -18,18 +23,19 @@ SCALEF_BITS = (128, 256, 512)
 
 
 def exp2(b: Builder, x: str) -> str:
-    """2 to the power x; error below 1 ULP (1.2 without FMA), also if subnormal."""
-    if not has_scalef(b):
-        x = clamp(b, x, *EXP2_RANGE[b.dtype])
-    # With scalef nothing is clamped: x = inf gives r = NaN, and scalef(NaN, inf) is defined as inf,
-    # scalef(NaN, -inf) as 0 (Intel SDM, VSCALEFPS, table of special values).
+    """2 to the power x; error below 1 ULP (1.2 without FMA or by table)."""
+    if b.machine.scalef:
+        return by_registers(b, exp2_by_table, x)
+    x = clamp(b, x, *EXP2_RANGE[b.dtype])
     n, bits = nearest(b, x)
     p = horner(b, EXP2_32 if b.dtype == "float32" else EXP2_64, b.sub(x, n))
     return scale(b, p, n, bits)
 
 
 def exp(b: Builder, x: str) -> str:
-    """e to the power x; error below 1 ULP (1.2 without FMA), also if subnormal."""
+    """e to the power x; error below 1 ULP (1.2 without FMA or by table)."""
+    if b.machine.scalef:
+        return by_registers(b, exp_by_table, x)
     x = clamp(b, x, *EXP_RANGE[b.dtype])
     n, bits = nearest(b, b.mul(x, b.const(LOG2_E)))
     high, low = LN2[b.dtype]
@@ -63,7 +69,7 @@ def nearest(b: Builder, x: str) -> tuple[str, str]:
 def scale(b: Builder, p: str, n: str, bits: str) -> str:
     """p * 2^n with one rounding, for p near 1 and n as `nearest` gave it."""
     if has_scalef(b):
-        return _scalef(b, p, n)
+        return scalef(b, p, n)
     half = b.op("ashr", bits, b.int_const(1)) if b.dtype == "float32" else _half(b, bits)
     # p * 2^half is exact, so that a subnormal result is rounded once.
     return b.mul(b.mul(p, power_of_two(b, half)), power_of_two(b, b.op("sub", bits, half)))
@@ -80,13 +86,3 @@ def _half(b: Builder, bits: str) -> str:
     """n / 2 rounded down, |n| < 2^12: AVX2 has no arithmetic shift of 64-bit lanes."""
     shifted = b.op("lshr", b.op("add", bits, b.int_const(4096)), b.int_const(1))
     return b.op("sub", shifted, b.int_const(2048))
-
-
-def _scalef(b: Builder, p: str, n: str) -> str:
-    bits = b.width * b.bits_per_lane
-    mask = "i16" if b.width == 16 else "i8"
-    kind = "ps" if b.dtype == "float32" else "pd"
-    operands = [(b.type, p), (b.type, n), (b.type, "zeroinitializer"), (mask, "-1")]
-    if bits == 512:
-        operands.append(("i32", "4"))  # the rounding mode of the thread
-    return b.call(b.type, f"llvm.x86.avx512.mask.scalef.{kind}.{bits}", *operands)
