@@ -19,7 +19,7 @@ Function = Callable[[mp.mpf], mp.mpf]
 LN2 = mp.log(2)
 QUARTER_TURN = float(mp.pi / 4) * 1.0005  # the reduction may pass pi/4 by its rounding
 MANTISSA = (-0.25, 0.5)  # m - 1 for the mantissas [3/4, 3/2) of the logarithms
-SIXTEENTH = 0.0625  # what is left of an exponent after a table of 16 powers
+TABLE_BITS = {"float32": 5, "float64": 4}  # of the tables of powers of two
 TINY = mp.mpf("1e-20")
 
 
@@ -131,9 +131,6 @@ def float32_tables() -> dict[str, list[float]]:
     octant = (0.0, QUARTER_TURN**2)
     return {
         "EXP2_32": minimax_float32(exp2, (-0.5, 0.5), range(7), lambda r: 1 / exp2(r), c0=1.0),
-        "EXP2_TABLE_32": minimax_float32(
-            exp2, (0.0, SIXTEENTH), range(4), lambda r: 1 / exp2(r), c0=1.0
-        ),
         "EXP_32": minimax_float32(
             mp.exp, (-reduced, reduced), range(7), lambda r: mp.exp(-r), c0=1.0, c1=1.0
         ),
@@ -161,7 +158,7 @@ def float64_tables() -> dict[str, list[float]]:
     )
     return {
         "EXP2_64": [1.0, *chebyshev_float64(quotient(exp2, [mp.mpf(1), LN2], 1), (-0.5, 0.5), 11)],
-        "EXP2_TABLE_64": chebyshev_from_zero(exp2, SIXTEENTH, 7),
+        "EXP2_TABLE_64": chebyshev_from_zero(exp2, 2.0 ** -TABLE_BITS["float64"], 7),
         "EXP_64": [
             1.0,
             1.0,
@@ -193,9 +190,23 @@ def float64_tables() -> dict[str, list[float]]:
     }
 
 
-def powers_of_two(count: int) -> list[float]:
-    """2^(k / count) from 1 on."""
-    return [float(exp2(mp.mpf(k) / count)) for k in range(count)]
+def power_tables() -> dict[str, list[float]]:
+    """2^(k / count) from 1 on, and the polynomials of what is left of an exponent.
+
+    A polynomial begins with 1.  In binary32 the powers take over the factor that lets it be the
+    best without that: it is nearer to 1 than half an ULP, so that the first is still 1.
+    """
+    first, *others = chebyshev_float64(exp2, (0.0, 2.0 ** -TABLE_BITS["float32"]), 3)
+    scales = {"float32": first, "float64": 1.0}
+    powers = {
+        dtype: [float(scales[dtype] * exp2(mp.ldexp(k, -bits))) for k in range(1 << bits)]
+        for dtype, bits in TABLE_BITS.items()
+    }
+    return {
+        "POWERS_32": [float(np.float32(x)) for x in powers["float32"]],
+        "POWERS_64": powers["float64"],
+        "EXP2_TABLE_32": [1.0, *(float(np.float32(c / first)) for c in others)],
+    }
 
 
 def two_over_pi() -> list[int]:
@@ -225,4 +236,4 @@ def show(tables: dict[str, list[float]]) -> str:
 
 
 if __name__ == "__main__":
-    print(show(float32_tables() | float64_tables() | {"EXP2_TABLE": powers_of_two(16)}))
+    print(show(float32_tables() | float64_tables() | power_tables()))

@@ -41,6 +41,8 @@ BOUNDS = {  # ULP
 }
 # The entries of a table are rounded, and so is a Horner step without FMA, twice.
 BOUNDS_OF_ROUNDED_PARTS = BOUNDS | {"exp": 1.2, "exp2": 1.2}
+# Degree 2 after a table of 32 entries.
+BOUNDS_OF_LARGE_TABLE = BOUNDS | {"exp": 1.9, "exp2": 1.9}
 
 every_dtype = pytest.mark.parametrize("dtype", DTYPES)
 every_level = pytest.mark.parametrize("level", sorted(levels()))
@@ -180,8 +182,10 @@ def errors_in_ulp(got, exact, dtype):
     return np.where(special, np.where(same, 0, np.inf), np.where(np.isnan(error), np.inf, error))
 
 
-def bound(name, level):
+def bound(name, level, dtype):
     machine = levels()[level]
+    if machine.scalef and dtype == "float32":
+        return BOUNDS_OF_LARGE_TABLE[name]
     return (BOUNDS if machine.fma and not machine.scalef else BOUNDS_OF_ROUNDED_PARTS)[name]
 
 
@@ -194,7 +198,7 @@ def test_error_is_within_its_bound_on_the_whole_domain(name, dtype, level, rng):
     got = apply(name, level, dtype, widest(level, dtype), *operands)
     error = errors_in_ulp(got, reference(name, dtype, operands), dtype)
     worst = np.argmax(error)
-    assert error[worst] <= bound(name, level), [x[worst] for x in operands]
+    assert error[worst] <= bound(name, level, dtype), [x[worst] for x in operands]
 
 
 @every_level
@@ -224,7 +228,7 @@ def test_error_is_within_its_bound_by_mpmath(name, dtype, level, rng):
                 continue
             unit = mpmath.ldexp(1, mpmath.frexp(exact)[1] - info.nmant - 1)
             error = float(abs(mpmath.mpf(float(value)) - exact) / unit)
-            assert error <= bound(name, level), [x[k] for x in operands]
+            assert error <= bound(name, level, dtype), [x[k] for x in operands]
 
 
 @every_level
@@ -246,7 +250,7 @@ def test_exponentials_are_right_where_a_reduction_might_slip(name, dtype, level,
     error = errors_in_ulp(
         apply(name, level, dtype, widest(level, dtype), x), reference(name, dtype, [x]), dtype
     )
-    assert error.max() <= bound(name, level), x[np.argmax(error)]
+    assert error.max() <= bound(name, level, dtype), x[np.argmax(error)]
 
 
 @every_level
@@ -362,7 +366,7 @@ def test_trigonometry_is_right_nearest_to_quarter_turns_in_every_binade(name, dt
     x = nearest_to_quarter_turns(dtype)
     got = apply(name, level, dtype, widest(level, dtype), x)
     error = errors_in_ulp(got, exact_trigonometry(name, dtype), dtype)
-    assert error.max() <= bound(name, level), x[np.argmax(error)]
+    assert error.max() <= bound(name, level, dtype), x[np.argmax(error)]
 
 
 @every_level
@@ -374,7 +378,7 @@ def test_an_angle_just_above_a_power_of_two_is_rounded_once(name, level):
     x = np.concatenate([x, [4008.7974, 4814.3657, 1732.6509, 3441.74, 4387.3594]])
     got = apply(name, level, "float32", widest(level, "float32"), x)
     exact = getattr(np, name)(x.astype(np.float32).astype(np.float64))
-    assert errors_in_ulp(got, exact, "float32").max() <= bound(name, level)
+    assert errors_in_ulp(got, exact, "float32").max() <= bound(name, level, "float32")
 
 
 @every_level
