@@ -29,7 +29,7 @@ COSTS = {
     "tanh": 24.0,
 }
 
-SUM_TILE = 256  # columns: few enough for the digits of float32, many enough to hide the total
+SUM_TILE = 64  # columns: few enough for the digits of float32, many enough to hide the total
 FILTERED = 8  # columns that one test against the worst of the lists serves
 WIDE_TILE = 128  # columns: what is kept of them, and their numbers, fit in the first cache
 TILES = {

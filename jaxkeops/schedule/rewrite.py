@@ -186,6 +186,13 @@ class Rewriter:
             return self.apply("exp2", self.apply("mul", pair, scaled))
         return None
 
+    def _sqrt(self, a: Scalar) -> Scalar | None:
+        """sqrt(x c) = sqrt(x) sqrt(c), where x cannot be negative: c then leaves the loop."""
+        product = _product_with_low(a)
+        if product is not None and _is_square(product[0]):
+            return self.apply("mul", *(self.apply("sqrt", part) for part in product))
+        return None
+
     def _select_lt(self, a: Scalar, b: Scalar, t: Scalar, f: Scalar) -> Scalar | None:
         return t if t is f else None
 
@@ -350,6 +357,18 @@ def _is_pair(scalar: Scalar) -> bool:
 def _is_lower(a: Scalar, b: Scalar) -> bool:
     """Whether `a` changes less often than the two together."""
     return a.rate != a.rate | b.rate
+
+
+def _is_square(scalar: Scalar) -> bool:
+    """Whether it is a square, or a sum of squares, of whatever sign what is squared has."""
+    stack = [scalar]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Fold) or _named(part, "add"):
+            stack.extend(part.inside)
+        elif not (_named(part, "mul") and part.inside[0] is part.inside[1]):
+            return False
+    return True
 
 
 def _product_with_low(scalar: Scalar) -> tuple[Scalar, Scalar] | None:

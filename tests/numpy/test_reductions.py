@@ -146,6 +146,26 @@ def test_weights_may_be_negative(rng):
     assert np.isnan(result).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("gamma", [s * 10.0**k / 3 for s in (1, -1) for k in range(-3, 33, 3)])
+def test_exponents_of_any_size_neither_overflow_nor_vanish(gamma, dtype, rng):
+    # Distances are whole, and no two of a row are equal: the greatest exponent stands alone.
+    x, y = 0.25 + np.arange(40)[:, None], rng.permutation(700)[:, None]
+    b = rng.normal(size=(700, 1))
+    gamma = np.array([gamma])
+    arrays = [array.astype(dtype) for array in (gamma, x, y, b)]
+    aliases = ["g = Pm(1)", "x = Vi(1)", "y = Vj(1)", "b = Vj(1)"]
+    exponents = arrays[0].astype(float) * (x - y.T) ** 2
+    greatest = exponents.max(1, keepdims=True)
+    powers = np.exp(exponents - greatest)
+    result = Genred("g * SqDist(x, y)", aliases[:3], "LogSumExp", axis=1)(*arrays[:3])
+    expected = greatest + np.log(powers.sum(1, keepdims=True))
+    np.testing.assert_allclose(result, expected, rtol=TOLERANCE[dtype])
+    result = Genred("g * SqDist(x, y)", aliases, "SoftMax", axis=1, formula2="b")(*arrays)
+    expected = powers @ arrays[3] / powers.sum(1, keepdims=True)
+    np.testing.assert_allclose(result, expected, rtol=0, atol=10 * TOLERANCE[dtype])
+
+
 def test_out_takes_lists_too(rng):
     arrays = sample(rng, 8, 50, "float64")
     reduce = Genred(VECTOR, ALIASES, "KMin_ArgKMin", axis=1, opt_arg=4)

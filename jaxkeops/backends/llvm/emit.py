@@ -1,8 +1,8 @@
 """Renders a program as LLVM text: lanes are rows, columns are walked one by one.
 
 Functions come out that are called through the interface of csrc/core/kernel.h: `rows` fills rows
-of the outputs; `few`, where the schedule has it, does the same, lanes being columns; `columns`, only
-there if the program has column values, fills rows of the scratch.
+of the outputs; `few`, where the schedule has it, does the same, lanes being columns; `columns`,
+only there if the program has column values, fills rows of the scratch.
 """
 
 from __future__ import annotations
@@ -103,9 +103,9 @@ def _start_partials(frame: Frame) -> list[int]:
         for value in output.values:
             if isinstance(value, Each):
                 partials = double.address(frame.partials(), str(place))
-                with frame.b.when(frame.writes):
-                    with frame.b.loop("0", str(value.count), nonempty=True) as turns:
-                        double.store(double.const(0.0), double.address(partials, turns.index))
+                count = frame.b.let(f"select i1 {frame.writes}, i64 {value.count}, i64 0")
+                with frame.b.loop("0", count) as turns:
+                    double.store(double.const(0.0), double.address(partials, turns.index))
             else:
                 carried.append(place)
             place += ir.width(value)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from .... import ir
 from ....ir import Scalar
+from ..builder import Builder
 from ..evaluate import Known, evaluate, merged
 from ..frame import Frame, leaves_at
 from .walk import Reduced, Tile, over_columns
@@ -69,9 +70,9 @@ class Extremum:
 
     def across(self, carried: Sequence[str]) -> list[str]:
         b, result = self.frame.b, list(carried)
+        better = Builder.min if self.least else Builder.max
         for cell in range(self.cells):
-            better = "min" if self.least else "max"
-            best = b.splat(b.fold(carried[cell], lambda v, x, y: getattr(v, better)(x, y)))
+            best = b.splat(b.fold(carried[cell], better))
             result[cell] = best
             if self.with_index:
                 n = self.cells + cell

@@ -137,7 +137,7 @@ class Lowest:
         return arm.values[0]
 
     def merge(self, held: Sequence[str], other: Sequence[str], workspace: str) -> list[str]:
-        b, scalar, merged = self.frame.b, self.frame.scalar, list(held)
+        b, merged = self.frame.b, list(held)
         mine = self.frame.workspace()
         for cell, (values, columns) in enumerate(self.lists):
             lists = []

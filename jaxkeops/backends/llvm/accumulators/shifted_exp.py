@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .... import ir
-from ....ir import Const, Each, Scalar
+from ....ir import Apply, Const, Each, Scalar
+from ..builder import Builder
 from ..evaluate import Known, at_pairs, evaluate
 from ..frame import Frame
 from ..layout import Layout
@@ -18,10 +19,14 @@ from .walk import Reduced, Tile, over_columns
 from .wide import Wide
 
 # A reference holds until a sum passes this: far from the overflow of float32 even after a tile
-# of 256 such terms, and far above what a reference within a few units gives.
+# of 128 such terms, and far above what a reference within a few units gives.
 SAFE_SUM = 2.0**60
 # Where weights are many, their sums are not looked at: this leaves room for weights up to 1e31.
 SAFE_MASS = 2.0**16
+# Up to here a product and the reference are subtracted by one FMA.  The greatest exponent, which
+# gave the reference, was rounded: what its rounding took away is at most 1/2 here, but from 2 ** 31
+# on it would overflow the power or empty it.
+FUSED_REFERENCE = 2.0**23
 FINITE = {"float32": 3e38, "float64": 1e308}
 
 
@@ -101,7 +106,7 @@ class ShiftedExp:
         b, n, count = self.frame.b, len(self.lanes), len(self.weights)
 
         def greatest(name: str) -> str:
-            return b.splat(b.fold(name, lambda view, x, y: view.max(x, y)))
+            return b.splat(b.fold(name, Builder.max))
 
         references = [greatest(name) for name in carried[:n]]
         factors = [
@@ -194,6 +199,26 @@ class ShiftedExp:
     def _sums(
         self, rows: Sequence[Known], tile: Tile, references: Sequence[str]
     ) -> tuple[list[str], list[str]]:
+        """(sums of this tile, greatest exponents of this tile if exact)."""
+        b = self.frame.b
+        products = any(_is_product(exponent) for exponent in self.accumulator.exponents)
+        if self.tops or self.wide or not products or not b.machine.fma:
+            return self._loop(rows, tile, references, fused=False)
+        large = "false"
+        for reference in references:
+            beyond = b.any(b.compare("ogt", b.abs(reference), b.const(FUSED_REFERENCE)))
+            large = b.let(f"or i1 {large}, {beyond}")
+        zeros = [(b.type, b.const(0.0))] * self.totals.count
+        with b.when(b.let(f"xor i1 {large}, true"), zeros) as usual:
+            usual.next, _ = self._loop(rows, tile, references, fused=True)
+        held = [(b.type, value) for value in usual.values]
+        with b.when(large, held, rare=True) as unusual:
+            unusual.next, _ = self._loop(rows, tile, references, fused=False)
+        return unusual.values, []
+
+    def _loop(
+        self, rows: Sequence[Known], tile: Tile, references: Sequence[str], fused: bool
+    ) -> tuple[list[str], list[str]]:
         b, n, wide = self.frame.b, len(self.lanes), self.wide
         weights = list(self.weights.values())
         cells = n * len(weights)
@@ -201,12 +226,16 @@ class ShiftedExp:
         def step(pairs: Sequence[Known], j: str, held: list[str]) -> list[str]:
             new = list(held)
             for lane, known in self._at_pairs(pairs):
-                # Not an fma, though it would be one: the greatest exponent is rounded, and from
-                # 2 ** 31 on, what the rounding took away would overflow the power or empty it.
-                value = self._exponent(lane, known)
-                power = _exp2(b, b.sub(value, references[lane]))
-                if self.tops:
-                    new[cells + lane] = b.max(value, held[cells + lane])
+                exponent = self.lanes[lane].exponent
+                if fused and isinstance(exponent, Apply) and _is_product(exponent):
+                    factors = evaluate(b, exponent.operands, known)
+                    value = b.fma(*factors, b.neg(references[lane]))
+                    power = _exp2(b, at_pairs(b, value, -math.inf, known))
+                else:
+                    value = self._exponent(lane, known)
+                    power = _exp2(b, b.sub(value, references[lane]))
+                    if self.tops:
+                        new[cells + lane] = b.max(value, held[cells + lane])
                 if wide:
                     known[self.power] = power
                     vector = self.lanes[lane].vector
@@ -249,6 +278,10 @@ class ShiftedExp:
         """Each lane with what its pair knows: lanes of one vector of rows share it."""
         for number, lane in enumerate(self.lanes):
             yield number, pairs[lane.vector]
+
+
+def _is_product(exponent: Scalar) -> bool:
+    return isinstance(exponent, Apply) and exponent.instr.name == "mul"
 
 
 _exp2 = SPELLING["exp2"]

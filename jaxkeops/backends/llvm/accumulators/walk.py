@@ -167,8 +167,8 @@ def _over_vectors(
 
 def add_term(b: Builder, total: str, term: Scalar, known: Known) -> str:
     """total + term, in one instruction if the term is a product."""
-    if isinstance(term, Apply) and term.instr.name == "mul" and term not in known:
-        if not known.mask:
-            return b.fma(*evaluate(b, term.operands, known), total)
+    product = isinstance(term, Apply) and term.instr.name == "mul" and term not in known
+    if product and not known.mask:
+        return b.fma(*evaluate(b, term.inside, known), total)
     (name,) = evaluate(b, [term], known)
     return b.add(total, at_pairs(b, name, 0.0, known))
