@@ -195,8 +195,8 @@ def _cut(part: Scalar, start: int, stride: int, count: int) -> tuple[Scalar, ...
 
 def _moved(body: Scalar, start: int, stride: int) -> Scalar:
     """`body` with component c standing where start + stride c stood."""
-    new: dict[Scalar, Scalar] = {}
-    for scalar in topological([body]):
+    new: dict[Scalar, Scalar] = {body: body}
+    for scalar in topological([body]) if body.rate & COMPONENT else ():
         new[scalar] = scalar
         if not scalar.rate & COMPONENT:
             continue

@@ -30,6 +30,7 @@ COSTS = {
 }
 
 SUM_TILE = 64  # columns: few enough for the digits of float32, many enough to hide the total
+LONG = 200  # operations at a pair: from there on, a second way to compute them takes too long
 FILTERED = 8  # columns that one test against the worst of the lists serves
 WIDE_TILE = 128  # columns: what is kept of them, and their numbers, fit in the first cache
 TILES = {
@@ -49,14 +50,14 @@ def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -
     wide = [root for root in roots if isinstance(root, ir.Each)]
     if folds or wide:
         return _blocks(folds, wide, tile, machine)
+    cost = pair_cost(accumulator)
     # A vector of rows takes as long with one row as with all.
-    few = machine.lanes(dtype) // 2
+    few = machine.lanes(dtype) // 2 if cost < LONG else 0
     if isinstance(accumulator, ir.Lowest):
         return ir.Schedule(1, tile, columns=max(1, FILTERED // len(roots)), few_rows=few)
     states = len(roots)
     if isinstance(accumulator, ir.ShiftedExp):
         states = len(accumulator.exponents) * (1 + len(accumulator.weights))
-    cost = pair_cost(accumulator)
     vectors = 1 if cost >= 6 else 2 if cost >= 4 else 4
     while vectors > 1 and vectors * (states + 1) > machine.registers // 3:
         vectors //= 2

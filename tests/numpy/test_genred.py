@@ -380,3 +380,12 @@ def test_importing_the_door_imports_neither_jax_nor_torch():
     code = "import sys, jaxkeops.numpy; print(sorted({'jax', 'torch'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_formula_of_ten_thousand_operations_is_compiled(rng):
+    terms = [f"({k + 1}.5 * x - y) * (y + {k}.25)" for k in range(2000)]
+    reduce = Genred(" + ".join(terms), ["x = Vi(1)", "y = Vj(1)"], reduction_op="Sum", axis=1)
+    x, y = rng.uniform(-1, 1, (5, 1)), rng.uniform(-1, 1, (7, 1))
+    k = np.arange(2000)
+    expected = [(((k + 1.5) * a - y) * (y + k + 0.25)).sum() for a in x[:, 0]]
+    np.testing.assert_allclose(reduce(x, y)[:, 0], expected, rtol=1e-12)

@@ -12,6 +12,10 @@ from .math import SPELLING
 Source = Callable[[Scalar, str], str]
 
 
+# Instructions after which a block is cut: LLVM takes time with the square of the length of a block.
+BLOCK = 500
+
+
 class Component(str):
     """The name of a component that is `offset` after another one, `base`.
 
@@ -114,7 +118,11 @@ def _outside_of_loops(roots: Iterable[Scalar], known: Known) -> list[Scalar]:
 
 def _straight(b: Builder, roots: Sequence[Scalar], known: Known) -> list[str]:
     """Instructions without loops: the sums in `roots` are known."""
-    for scalar in _outside_of_loops(roots, known):
+    for number, scalar in enumerate(_outside_of_loops(roots, known), 1):
+        if number % BLOCK == 0:
+            label = b.label()
+            b.jump(label)
+            b.place(label)
         match scalar:
             case Const(value=value):
                 known[scalar] = b.const(value)
