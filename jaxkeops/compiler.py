@@ -62,7 +62,7 @@ def compile_text(key: str, text: str) -> native.Kernel:
     dtypes, formula_text = text.split("\n", 1)
     dtype, index_dtype = dtypes.split(" ")
     formula = make_formula(*read(formula_text))
-    return _build(formula, dtype, index_dtype)
+    return build(formula, lower(formula, dtype, index_dtype, llvm.host()))
 
 
 native.set_compile_hook(compile_text)
@@ -73,9 +73,9 @@ def _disk_cache() -> DiskCache:
     return DiskCache(default_folder())
 
 
-def _build(formula: Formula, dtype: str, index_dtype: str) -> native.Kernel:
+def build(formula: Formula, program: ir.Program) -> native.Kernel:
+    """The kernel of a program that `formula` was lowered to, for this machine."""
     machine = llvm.host()
-    program = lower(formula, dtype, index_dtype, machine)
     source = llvm.emit(program, machine)
     cache = _disk_cache()
     name = hashlib.sha256(f"{llvm.fingerprint(machine)}\n{source}".encode()).hexdigest()
@@ -93,7 +93,7 @@ def _build(formula: Formula, dtype: str, index_dtype: str) -> native.Kernel:
             (out.width, out.dtype, out.empty, result.axis)
             for out, result in zip(program.outputs, formula.results, strict=True)
         ],
-        dtype=dtype,
+        dtype=program.stored,
         rows=loaded.addresses["rows"],
         columns=loaded.addresses.get("columns", 0),
         column_width=program.column_width,
