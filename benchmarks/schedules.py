@@ -1,4 +1,4 @@
-"""Times the schedule that is chosen against others, for shapes of all kinds: how good is the choice?
+"""Times the chosen schedule against others, for shapes of all kinds: how good is the choice?
 
     python benchmarks/schedules.py [--only NAME ...] [--json FILE]
 
