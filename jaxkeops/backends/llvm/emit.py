@@ -14,8 +14,9 @@ from ...ir import ROW, Apply, Each, Fold, Guard, Index, Program, Scalar, State
 from ...ir.machine import Machine
 from .accumulators import Totals, accumulation
 from .builder import Builder, Module
-from .evaluate import Known, component, evaluate, prepare
-from .frame import Frame, below, cells, lane_rows, leaves_at
+from .columns import emit_columns
+from .evaluate import Known, component, evaluate
+from .frame import Frame, lane_rows, leaves_at
 from .layout import Layout
 from .parts import carry_columns
 from .store import store
@@ -30,7 +31,7 @@ def emit(program: Program, machine: Machine) -> str:
     if program.schedule.few_rows:
         _few(module, program, machine)
     if program.columns:
-        _columns(module, program, machine)
+        emit_columns(_view(module, "columns", program, machine), program)
     return module.text()
 
 
@@ -169,28 +170,3 @@ def _read_packed(b: Builder, known: Known, scalar: Scalar, place) -> None:  # ty
         return names[c]
 
     known.sources[ROW] = source
-
-
-def _columns(module: Module, program: Program, machine: Machine) -> None:
-    b = _view(module, "columns", program, machine)
-    frame = Frame(b, program, program.columns)
-    leaves = leaves_at(ir.COLUMN, program.columns)
-    width = program.column_width
-    with b.loop("%begin", "%end", str(b.width)) as block:
-        columns = lane_rows(b, block.index)
-        mask = below(b, columns, "%end")
-        known = frame.at_lanes(leaves, columns, mask, ir.COLUMN)
-        k = 0
-        for value in program.columns:
-            if isinstance(value, Each):
-                prepare(b, [value.body], known)
-                with b.loop("0", str(value.count), nonempty=True) as turns:
-                    name = component(b, value.body, known, turns.index)
-                    where = cells(b, columns, width, k, 1, turns.index)
-                    b.scatter(name, b.addresses(frame.columns, where), mask)
-            else:
-                (name,) = evaluate(b, [value], known)
-                where = cells(b, columns, width, k)
-                b.scatter(name, b.addresses(frame.columns, where), mask)
-            k += ir.width(value)
-    b.ret()

@@ -77,13 +77,21 @@ class Frame:
         if isinstance(leaf, Load):
             return self._number(row, leaf, c)
         scalar, total = self.scalar, ""
-        type, dim = element(self.program.stored), self.program.inputs[leaf.slot].dim
-        for n in range(4):
-            j = scalar.op("udiv", scalar.op("mul", self.N, str(n), "i64"), "4", "i64")
-            place = scalar.address(row, scalar.op("mul", j, str(dim), "i64"), type)
+        for place in self.centre_rows(leaf.slot):
             number = self._number(place, leaf, c)
             total = scalar.add(total, number) if total else number
         return scalar.mul(total, scalar.const(0.25))
+
+    def centre_rows(self, slot: int) -> list[str]:
+        """The four rows of an input whose mean is its centre."""
+        scalar = self.scalar
+        numbers = [scalar.op("mul", self.N, str(n), "i64") for n in range(4)]
+        return [self.input_row(slot, scalar.op("udiv", n, "4", "i64")) for n in numbers]
+
+    def input_row(self, slot: int, j: str) -> str:
+        """Row `j` of an input."""
+        index = self.scalar.op("mul", j, str(self.program.inputs[slot].dim), "i64")
+        return self.scalar.address(self.inputs[slot], index, element(self.program.stored))
 
     @staticmethod
     def _source(b: Builder, known: Known, leaf: Source) -> Source:
@@ -123,13 +131,11 @@ class Frame:
         rows: dict[int, str] = {}
 
         def row(slot: int) -> str:
-            if slot not in rows:
-                whole = slot < 0
-                width = self.program.column_width if whole else self.program.inputs[slot].dim
-                index = self.scalar.op("mul", j, str(width), "i64")
-                pointer = self.columns if whole else self.inputs[slot]
-                type = None if whole else element(self.program.stored)
-                rows[slot] = self.scalar.address(pointer, index, type)
+            if slot not in rows and slot < 0:
+                index = self.scalar.op("mul", j, str(self.program.column_width), "i64")
+                rows[slot] = self.scalar.address(self.columns, index)
+            elif slot not in rows:
+                rows[slot] = self.input_row(slot, j)
             return rows[slot]
 
         def number(leaf: Scalar, c: str = "") -> str:
