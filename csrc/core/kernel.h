@@ -25,8 +25,9 @@ struct Call {
     double *partials;          // one number per column of all outputs of axis p; null without any
     int64_t parts = 0; // 0: all at once. -1: rows [begin, end), at most one row_block of them, are
                        // reduced over `ranges`, and what is carried is kept in `workspace`; nothing
-                       // is written. S > 0: `workspace` is S such parts side by side, in the order
-                       // of their columns: they are merged, and outputs and `partials` written.
+                       // is written. -2: the same, on top of what `workspace` keeps. S > 0:
+                       // `workspace` is S such parts side by side, in the order of their columns:
+                       // they are merged, and outputs and `partials` written.
 };
 
 /// Fills rows [begin, end) of every output, from the columns of `ranges` alone: pair by pair, in

@@ -21,11 +21,13 @@ def run(
     N: int,
     parts: Sequence[int] = (),
     few: bool = False,
+    resume: bool = False,
 ) -> list[np.ndarray]:
     """The program compiled for a machine, on (rows, dim) arrays.
 
     parts: where columns are split, if they are; outputs over rows then need M to be one block.
     few: whether lanes are columns.
+    resume: whether each part goes on from the one before, instead of being merged with it.
     """
     source = llvm.emit(program, machine)
     llvm.verify(source)
@@ -67,9 +69,9 @@ def run(
         end = min(M, begin + block)
         for k, columns in enumerate(pairwise([0, *parts, N])):
             everything[:] = columns
-            call[7], call[9] = first + k * each, -1
+            call[7], call[9] = first + (0 if resume else k * each), -2 if resume and k else -1
             rows(ctypes.addressof(call), begin, end)
-        call[7], call[9] = first, len(parts) + 1
+        call[7], call[9] = first, 1 if resume else len(parts) + 1
         rows(ctypes.addressof(call), begin, end)
     for k in over_rows:
         width = program.outputs[k].width

@@ -77,9 +77,9 @@ def sample(rng, program, M, N, dtype):
     ]
 
 
-def check(program, machine, rng, M, N, parts=()):
+def check(program, machine, rng, M, N, parts=(), resume=False):
     arrays = sample(rng, program, M, N, program.dtype)
-    results = run(program, machine, arrays, M, N, parts)
+    results = run(program, machine, arrays, M, N, parts, resume=resume)
     expected = interpret(program, arrays, M, N)
     # Terms are of one sign or nearly so, and exponents reach 1000: their roundings are relative
     # to the result, as many units as there are components.
@@ -114,6 +114,7 @@ def test_any_block_of_pairs_gives_the_same(columns, vectors, M, N, rng):
 
 @every_level
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("resume", [False, True], ids=["merged", "resumed"])
 @pytest.mark.parametrize(
     ("reduction", "formula", "weight"),
     [
@@ -123,11 +124,11 @@ def test_any_block_of_pairs_gives_the_same(columns, vectors, M, N, rng):
         ("KMin_ArgKMin", "SqDist(x, y) * Extract(v, 0, 2)", None),
     ],
 )
-def test_parts_of_the_columns_merge(reduction, formula, weight, dtype, level, rng):
+def test_columns_may_be_taken_in_parts(reduction, formula, weight, resume, dtype, level, rng):
     machine = levels()[level]
     count = 5 if reduction.startswith("K") else None
     program = program_of(reduction, formula, weight, dtype, machine, count=count)
-    check(program, machine, rng, 37, 301, parts=[1, 130, 300])
+    check(program, machine, rng, 37, 301, parts=[1, 130, 300], resume=resume)
 
 
 @pytest.mark.parametrize("over_rows", [1, 20])

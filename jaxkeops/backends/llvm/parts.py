@@ -16,7 +16,8 @@ def carry_columns(
 ) -> list[str]:
     """What is carried once the columns of a call are in, or the parts that other calls kept.
 
-    A call that writes no output keeps what it carries in its workspace.
+    A call that writes no output keeps what it carries in its workspace; one that resumes starts
+    from that.
     """
     b = frame.b
     walk, merge, after = b.label("walk"), b.label("merge"), b.label("carried")
@@ -24,7 +25,7 @@ def carry_columns(
     b.branch(b.compare_int("sgt", frame.parts, "0", "i64"), merge, walk)
 
     b.place(walk)
-    carry = made.start()
+    carry = _first_carry(frame, layout, made)
     types = [type for type, _ in carry]
     walked = over_tiles(
         frame,
@@ -51,6 +52,26 @@ def carry_columns(
     return [
         b.phi(type, (x, walked_to), (y, merged_to))
         for type, x, y in zip(types, walked, merged, strict=True)
+    ]
+
+
+def _first_carry(frame: Frame, layout: Layout, made: Accumulation) -> list[tuple[str, str]]:
+    """What is carried before the first tile: nothing yet, or what the workspace keeps."""
+    b = frame.b
+    fresh, resume, go = b.label("fresh"), b.label("resume"), b.label("go")
+    b.branch(b.compare_int("eq", frame.parts, "-2", "i64"), resume, fresh)
+    b.place(fresh)
+    carry = made.start()
+    types = [type for type, _ in carry]
+    started = b.block
+    b.jump(go)
+    b.place(resume)
+    kept = _load(frame, layout, types, frame.workspace())
+    b.jump(go)
+    b.place(go)
+    return [
+        (type, b.phi(type, (first, started), (name, resume)))
+        for (type, first), name in zip(carry, kept, strict=True)
     ]
 
 
