@@ -33,14 +33,4 @@ class Workers {
 /// written. Outputs of axis p have the same bits for any number of threads. Never throws.
 Status launch(const Problem &problem, Workers &workers) noexcept;
 
-/// How `launch` cuts the rows, and the columns, for so many threads. Rows are cut alike for any
-/// number if the kernel has outputs of axis p.
-Cut cut_rows(const Problem &problem, int64_t threads);
-Cut cut_columns(const Problem &problem, int64_t threads);
-
-/// How it cuts the rows of a problem with ranges: small blocks together, large ones in chunks of
-/// whole tiles, so that an item is about as long whatever the lengths of the lists.
-/// Throws std::bad_alloc.
-RangeCut cut_ranges(const Problem &problem, int64_t threads);
-
 } // namespace jaxkeops

@@ -1,4 +1,5 @@
 // tests/cpp/test_launch.cpp -- every row once, columns before rows, whatever the helpers do
+#include "../../csrc/cpu/cut.h"
 #include "../../csrc/cpu/launch.h"
 
 #include "check.h"

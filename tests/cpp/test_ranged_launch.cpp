@@ -1,4 +1,5 @@
 // tests/cpp/test_ranged_launch.cpp -- block-sparse reductions agree with brute force
+#include "../../csrc/cpu/cut.h"
 #include "../../csrc/cpu/launch.h"
 #include "../../csrc/cpu/ranges.h"
 #include "../../csrc/cpu/thread_pool.h"

@@ -1,4 +1,5 @@
 // tests/cpp/test_totals.cpp -- sums over the kept rows: right, and the same for all threads
+#include "../../csrc/cpu/cut.h"
 #include "../../csrc/cpu/launch.h"
 #include "../../csrc/cpu/partials.h"
 
