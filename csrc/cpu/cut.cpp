@@ -42,7 +42,6 @@ int64_t tile_of(const Problem &problem, const Ranges::Block &block) {
     return block.count ? problem.kernel().row_block : 1;
 }
 
-/// A tile takes as long whether or not its last rows are there.
 double tile_ns(const Problem &problem, const Ranges::Block &block) {
     return static_cast<double>(tile_of(problem, block)) *
            std::max(1.0, block.columns * problem.kernel().pair_cost);
@@ -53,10 +52,15 @@ double block_ns(const Problem &problem, const Ranges::Block &block) {
     return kCallNs + static_cast<double>(tiles) * tile_ns(problem, block);
 }
 
+/// A block of rows takes as long whether or not its last rows are there.
+double whole_rows(int64_t rows, int64_t block) {
+    return static_cast<double>(divide_up(rows, block)) * static_cast<double>(block);
+}
+
 /// The rows of one batch element.
 double rows_ns(const Problem &problem) {
     if (!problem.ranges())
-        return static_cast<double>(problem.M()) * row_ns(problem);
+        return whole_rows(problem.M(), problem.kernel().row_block) * row_ns(problem);
     double ns = 0;
     for (const Ranges::Block &block : problem.ranges()->blocks())
         ns += block_ns(problem, block);
@@ -95,7 +99,7 @@ Cut cut(int64_t elements, int64_t rows, int64_t block, double ns_per_row, double
     cut.chunk = taken == most ? rows : taken * block;
     cut.chunks = divide_up(rows, cut.chunk);
     cut.items = elements * cut.chunks;
-    const double chunk_ns = ns_per_row * static_cast<double>(cut.chunk);
+    const double chunk_ns = ns_per_row * whole_rows(cut.chunk, block);
     cut.group = static_cast<int64_t>(std::clamp(target / chunk_ns, 1.0, 1e9));
     return cut;
 }

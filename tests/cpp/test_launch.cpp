@@ -128,6 +128,33 @@ void test_work_is_shared_evenly_and_small_work_is_not_shared() {
     CHECK(workers.asked == 0);
 }
 
+void test_a_row_takes_as_long_as_its_block() {
+    Kernel kernel = plain_kernel();
+    kernel.pair_cost = 0.2;
+    for (int64_t block : {1, 64}) { // 10 us of pairs, in lanes of 640 us
+        kernel.row_block = block;
+        Arrays arrays(1, 1000, {50}, {50}, {1}, {1}, {1});
+        BlockedWorkers workers(8);
+        CHECK(solve(kernel, arrays, workers).is_ok());
+        CHECK(workers.asked == (block == 1 ? 0 : 7));
+    }
+}
+
+void test_small_batch_elements_are_claimed_together() {
+    Kernel kernel = plain_kernel();
+    kernel.row_block = 16;
+    kernel.pair_cost = 0.2;
+    Arrays arrays(50, 50, {4096}, {4096}, {1}, {1}, {1});
+    Problem problem(kernel);
+    const auto inputs = arrays.inputs();
+    CHECK(problem.bind_inputs(inputs.data(), inputs.size()).is_ok());
+    for (int64_t threads : {2, 16, 64}) {
+        const Cut cut = cut_rows(problem, threads);
+        CHECK(cut.chunk == 50 && cut.chunks == 1 && cut.items == 4096); // 0.64 us each
+        CHECK(cut.group >= 6 && 4096 / cut.group >= 4 * threads);
+    }
+}
+
 void test_blocked_helpers_do_not_block_the_caller() {
     for (const Kernel &kernel : {plain_kernel(), column_kernel()}) {
         Arrays arrays(500, 500);
@@ -285,6 +312,8 @@ int main() {
     test_batches_broadcast();
     test_chunks_cover_all_rows_in_whole_blocks();
     test_work_is_shared_evenly_and_small_work_is_not_shared();
+    test_a_row_takes_as_long_as_its_block();
+    test_small_batch_elements_are_claimed_together();
     test_blocked_helpers_do_not_block_the_caller();
     test_a_late_helper_touches_nothing_of_the_caller();
     test_helpers_that_run_at_once_or_fail_to_start();
