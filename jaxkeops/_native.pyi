@@ -11,7 +11,8 @@ class Kernel:
 
     `rows` and `columns` are addresses of C functions (csrc/core/kernel.h); `code` is any
     object that keeps them mapped, held as long as the kernel lives. `pair_cost` is in ns.
-    Each running call of `rows` has `workspace` bytes to itself.
+    Each running call of `rows` has `workspace` bytes to itself. More than `most_columns`
+    reduced rows are refused.
 
     Outputs are (width E, dtype, value over no rows), and an axis: "i", the default, has
     shape (*B, M, E); "p" is summed over the kept rows, has shape (*B, E) and a float
@@ -35,6 +36,7 @@ class Kernel:
         row_block: int = 1,
         pair_cost: float = 0.2,
         workspace: int = 0,
+        most_columns: int = 9223372036854775807,
         code: object = None,
     ) -> None: ...
     def call_buffers(
@@ -48,6 +50,7 @@ class Kernel:
         """
         The outputs, made by `empty(shape, dtypes[k])` or taken from `out`; None, and
         nothing done, if an array does not fit: not a buffer, gaps, other dtype or shape.
+        ValueError for more than `most_columns`.
 
         `ranges` is (row_blocks, ends, column_blocks): int32 or int64, (Mc, 2), (Mc,) and
         (Mcc, 2). Rows row_blocks[k] are reduced over column_blocks[ends[k-1]:ends[k]],

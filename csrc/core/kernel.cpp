@@ -127,6 +127,8 @@ Status check(const Kernel &kernel) {
             return wrong("an input has a negative width");
     if (kernel.workspace < 0)
         return wrong("workspace must be a number of bytes, 0 or more");
+    if (kernel.most_columns < 1)
+        return wrong("most_columns must be at least 1");
     int64_t partials = 0;
     for (const Output &output : kernel.outputs) {
         if (Status status = check_output(output); !status.is_ok())

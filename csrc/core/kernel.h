@@ -84,6 +84,7 @@ struct Kernel {
     int64_t row_block = 1;              // rows of a register tile: chunks are multiples of it
     double pair_cost = 0.2;             // ns per (i, j) pair on one core, roughly
     int64_t workspace = 0;              // bytes that each running call of `rows` has to itself
+    int64_t most_columns = INT64_MAX;   // N beyond it is refused: lists hold 32-bit column numbers
     std::shared_ptr<const void> code;   // keeps the machine code mapped; may be null
 };
 

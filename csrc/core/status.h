@@ -13,6 +13,7 @@ class [[nodiscard]] Status {
     enum class Code : uint8_t {
         ok,
         misfit,    // an array does not fit the kernel: the caller's fault, `message` says how
+        too_large, // arrays fit, but have more columns than the kernel can number
         no_memory, // scratch could not be had
         failed,    // no kernel: unknown key, or its compilation failed
     };
@@ -20,6 +21,7 @@ class [[nodiscard]] Status {
     Status() = default;
     static Status ok() { return {}; }
     static Status misfit(std::string message) { return {Code::misfit, std::move(message)}; }
+    static Status too_large(std::string message) { return {Code::too_large, std::move(message)}; }
     static Status no_memory(std::string message) { return {Code::no_memory, std::move(message)}; }
     static Status failed(std::string message) { return {Code::failed, std::move(message)}; }
 

@@ -106,6 +106,12 @@ Status Problem::bind_inputs(const Buffer *inputs, size_t count) {
         return status;
     if (Status status = find_strides(inputs); !status.is_ok())
         return status;
+    if (N_ > kernel_->most_columns)
+        return Status::too_large("the inputs of axis 'j' have " + std::to_string(N_) +
+                                 " rows, expected at most " +
+                                 std::to_string(kernel_->most_columns) +
+                                 ": lists of this reduction hold 32-bit column numbers; reduce "
+                                 "fewer columns at a time");
     share_scratch();
     return Status::ok();
 }

@@ -33,7 +33,8 @@ class Problem {
     explicit Problem(const Kernel &kernel);
     ~Problem();
 
-    /// Finds B, M, N. Throws std::bad_alloc, as does `bind_outputs`.
+    /// Finds B, M, N. Fails with `too_large` if all fits but N exceeds `Kernel::most_columns`.
+    /// Throws std::bad_alloc, as does `bind_outputs`.
     Status bind_inputs(const Buffer *inputs, size_t count);
 
     /// Checks the outputs against their shapes; no output may share memory with an input.

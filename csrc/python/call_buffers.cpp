@@ -146,8 +146,11 @@ nb::object call_buffers(const KernelObject &self, nb::tuple args, nb::object emp
             return nb::none();
     }
     Problem problem(kernel);
-    if (!problem.bind_inputs(views.buffers(), inputs).is_ok())
+    if (Status status = problem.bind_inputs(views.buffers(), inputs); !status.is_ok()) {
+        if (status.code() == Status::Code::too_large)
+            throw nb::value_error(status.message().c_str());
         return nb::none();
+    }
     if (!ranges.is_none())
         read_ranges(problem, std::move(ranges));
 

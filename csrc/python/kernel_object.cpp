@@ -13,6 +13,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -27,7 +28,7 @@ namespace jaxkeops {
 namespace {
 
 using InputRow = std::pair<std::string, int64_t>;
-using Empty = std::variant<double, std::vector<double>>; // for all columns, or for each
+using Empty = std::variant<double, std::vector<double>>;      // for all columns, or for each
 using OutputOfRows = std::tuple<int64_t, std::string, Empty>; // of axis i
 using OutputOfAxis = std::tuple<int64_t, std::string, Empty, std::string>;
 using OutputRow = std::variant<OutputOfRows, OutputOfAxis>;
@@ -81,7 +82,8 @@ std::shared_ptr<const void> hold(nb::object object) {
 void make(KernelObject *self, const std::vector<InputRow> &inputs,
           const std::vector<OutputRow> &outputs, const std::string &dtype, uintptr_t rows,
           uintptr_t columns, int64_t column_width, std::vector<int64_t> column_inputs,
-          int64_t row_block, double pair_cost, int64_t workspace, nb::object code) {
+          int64_t row_block, double pair_cost, int64_t workspace, int64_t most_columns,
+          nb::object code) {
     auto kernel = std::make_shared<Kernel>();
     for (const auto &[axis, width] : inputs)
         kernel->inputs.push_back({read_axis(axis), width});
@@ -95,6 +97,7 @@ void make(KernelObject *self, const std::vector<InputRow> &inputs,
     kernel->row_block = row_block;
     kernel->pair_cost = pair_cost;
     kernel->workspace = workspace;
+    kernel->most_columns = most_columns;
     if (Status status = check(*kernel); !status.is_ok())
         throw nb::value_error(status.message().c_str());
     kernel->code = hold(std::move(code));
@@ -164,21 +167,24 @@ void bind_kernel(nb::module_ &module) {
         "Compiled code and what a caller must know to run it. Never changes once made.\n\n"
         "`rows` and `columns` are addresses of C functions (csrc/core/kernel.h); `code` is any\n"
         "object that keeps them mapped, held as long as the kernel lives. `pair_cost` is in ns.\n"
-        "Each running call of `rows` has `workspace` bytes to itself.\n\n"
+        "Each running call of `rows` has `workspace` bytes to itself. More than `most_columns`\n"
+        "reduced rows are refused.\n\n"
         "Outputs are (width E, dtype, value over no rows), and an axis: \"i\", the default, has\n"
         "shape (*B, M, E); \"p\" is summed over the kept rows, has shape (*B, E) and a float\n"
         "dtype, and the same bits for any number of threads.\n\n"
         "Raises ValueError if the description makes no sense.")
         .def("__init__", &make, nb::kw_only(), "inputs"_a, "outputs"_a, "dtype"_a, "rows"_a,
              "columns"_a = 0, "column_width"_a = 0, "column_inputs"_a = std::vector<int64_t>(),
-             "row_block"_a = 1, "pair_cost"_a = 0.2, "workspace"_a = 0, "code"_a = nb::none(),
+             "row_block"_a = 1, "pair_cost"_a = 0.2, "workspace"_a = 0,
+             "most_columns"_a = std::numeric_limits<int64_t>::max(), "code"_a = nb::none(),
              nb::sig("def __init__(self, *, inputs: collections.abc.Sequence[tuple[str, int]], "
                      "outputs: collections.abc.Sequence[tuple[int, str, "
                      "float | collections.abc.Sequence[float]] | tuple[int, str, "
                      "float | collections.abc.Sequence[float], str]], dtype: str, rows: int, "
                      "columns: int = 0, column_width: int = 0, "
                      "column_inputs: collections.abc.Sequence[int] = (), row_block: int = 1, "
-                     "pair_cost: float = 0.2, workspace: int = 0, code: object = None) -> None"))
+                     "pair_cost: float = 0.2, workspace: int = 0, "
+                     "most_columns: int = 9223372036854775807, code: object = None) -> None"))
         .def("call_buffers", &call_buffers, "args"_a, "empty"_a, "dtypes"_a, "out"_a = nb::none(),
              "ranges"_a = nb::none(),
              nb::sig("def call_buffers(self, args: tuple[typing.Any, ...], "
@@ -188,7 +194,8 @@ void bind_kernel(nb::module_ &module) {
                      "ranges: tuple[typing.Any, typing.Any, typing.Any] | None = None) "
                      "-> tuple[typing.Any, ...] | None"),
              "The outputs, made by `empty(shape, dtypes[k])` or taken from `out`; None, and\n"
-             "nothing done, if an array does not fit: not a buffer, gaps, other dtype or shape.\n\n"
+             "nothing done, if an array does not fit: not a buffer, gaps, other dtype or shape.\n"
+             "ValueError for more than `most_columns`.\n\n"
              "`ranges` is (row_blocks, ends, column_blocks): int32 or int64, (Mc, 2), (Mc,) and\n"
              "(Mcc, 2). Rows row_blocks[k] are reduced over column_blocks[ends[k-1]:ends[k]],\n"
              "ends[-1] counting as 0; blocks are half-open. Other rows get the value over no\n"

@@ -39,6 +39,7 @@ ffi::Error error_of(const Status &status) {
     case Status::Code::ok:
         return ffi::Error::Success();
     case Status::Code::misfit:
+    case Status::Code::too_large:
         return ffi::Error(ffi::ErrorCode::kInvalidArgument, text);
     case Status::Code::no_memory:
         return ffi::Error(ffi::ErrorCode::kResourceExhausted, text);

@@ -178,6 +178,23 @@ void test_sizes_beyond_the_address_space_are_refused() {
     CHECK(contains(problem.bind_outputs(&to, 1).message(), "too large"));
 }
 
+void test_columns_beyond_the_most_are_refused() {
+    Kernel kernel = plain_kernel();
+    kernel.most_columns = 7;
+    const auto bound = [&](int64_t N, auto change) {
+        Arrays arrays(5, N, {2}, {2}, {2}, {2}, {2});
+        change(arrays);
+        return Problem(kernel).bind_inputs(arrays.inputs().data(), 4);
+    };
+    for (int64_t N : {0, 1, 7})
+        CHECK(bound(N, [](Arrays &) {}).is_ok());
+    const Status refused = bound(8, [](Arrays &) {});
+    CHECK(refused.code() == Status::Code::too_large);
+    CHECK(contains(refused.message(), "axis 'j' have 8 rows, expected at most 7: lists"));
+    const Status misfit = bound(8, [](Arrays &a) { a.p.shape = {3, 1}; });
+    CHECK(misfit.code() == Status::Code::misfit);
+}
+
 void test_a_description_must_make_sense() {
     const auto with = [](auto change) {
         Kernel kernel = column_kernel();
@@ -189,6 +206,7 @@ void test_a_description_must_make_sense() {
     CHECK(contains(with([](Kernel &k) { k.dtype = Dtype::int32; }), "float one, not int32"));
     CHECK(contains(with([](Kernel &k) { k.outputs.clear(); }), "no output"));
     CHECK(contains(with([](Kernel &k) { k.row_block = 0; }), "row_block"));
+    CHECK(contains(with([](Kernel &k) { k.most_columns = 0; }), "most_columns"));
     CHECK(contains(with([](Kernel &k) { k.pair_cost = NAN; }), "pair_cost"));
     CHECK(contains(with([](Kernel &k) { k.inputs[0].width = -1; }), "negative"));
     CHECK(contains(with([](Kernel &k) { k.outputs[0].width = -1; }), "negative"));
@@ -214,6 +232,7 @@ int main() {
     test_bad_addresses_are_refused();
     test_outputs_over_inputs_are_refused();
     test_sizes_beyond_the_address_space_are_refused();
+    test_columns_beyond_the_most_are_refused();
     test_a_description_must_make_sense();
     return failures != 0;
 }

@@ -164,6 +164,25 @@ def test_a_scratch_beyond_memory_is_a_memory_error(kernels, arrays):
         kernel.call_buffers(arrays(5, 6), np.empty, DTYPES)
 
 
+def test_more_columns_than_a_kernel_numbers_are_refused(kernel, arrays):
+    few = native.Kernel(
+        inputs=list(kernel.inputs),
+        outputs=list(kernel.outputs),
+        dtype="float32",
+        rows=1,  # never called
+        most_columns=40,
+    )
+    text = "axis 'j' have 41 rows, expected at most 40: lists of this reduction hold 32-bit"
+    args = arrays(30, 41)
+    outs = np.empty((30, 1), "f4"), np.empty((30, 1), "i8")
+    with pytest.raises(ValueError, match=text):
+        few.call_buffers(args, np.empty, DTYPES)
+    with pytest.raises(ValueError, match=text):
+        few.run(*([(a.ctypes.data, a.shape) for a in group] for group in (args, outs)))
+    assert few.call_buffers(args[:2], np.empty, DTYPES) is None
+    assert few.call_buffers(arrays(0, 40), np.empty, DTYPES)[0].shape == (0, 1)
+
+
 def test_a_kernel_shows_its_description(kernel):
     assert kernel.inputs == (("i", 1), ("j", 1), ("p", 1))
     assert kernel.outputs == ((1, "float32", -1.5, "i"), (1, "int64", -1.0, "i"))
@@ -181,6 +200,7 @@ def test_a_kernel_shows_its_description(kernel):
         ({"outputs": [(1, "int32", 0.5)]}, "is not an int32"),
         ({"rows": 0}, "rows function is null"),
         ({"row_block": 0}, "row_block"),
+        ({"most_columns": 0}, "most_columns"),
         ({"columns": 1}, "column_width"),
         ({"columns": 1, "column_width": 1, "column_inputs": [0]}, "axis 'i'"),
     ],
