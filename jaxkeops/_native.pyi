@@ -14,6 +14,10 @@ class Kernel:
     Each running call of `rows` has `workspace` bytes to itself. More than `most_columns`
     reduced rows are refused.
 
+    `parts` says that `rows` can keep in its workspace what it carries from some columns,
+    and merge what several calls kept: few rows then go over their columns in parts, each
+    of which costs `part_cost` ns beside its pairs.
+
     Outputs are (width E, dtype, value over no rows), and an axis: "i", the default, has
     shape (*B, M, E); "p" is summed over the kept rows, has shape (*B, E) and a float
     dtype, and the same bits for any number of threads.
@@ -36,6 +40,8 @@ class Kernel:
         row_block: int = 1,
         pair_cost: float = 0.2,
         workspace: int = 0,
+        parts: bool = False,
+        part_cost: float = 0.0,
         most_columns: int = 9223372036854775807,
         code: object = None,
     ) -> None: ...

@@ -1,6 +1,8 @@
 // csrc/core/kernel.cpp -- names and sizes of dtypes; the check of a kernel's description
 #include "kernel.h"
 
+#include "aligned_memory.h"
+
 #include <cmath>
 #include <limits>
 
@@ -127,6 +129,12 @@ Status check(const Kernel &kernel) {
             return wrong("an input has a negative width");
     if (kernel.workspace < 0)
         return wrong("workspace must be a number of bytes, 0 or more");
+    if (kernel.parts && (kernel.workspace == 0 || kernel.workspace % AlignedMemory::kAlign))
+        return wrong("a kernel with parts keeps them in a workspace of a multiple of " +
+                     std::to_string(AlignedMemory::kAlign) + " bytes, not of " +
+                     std::to_string(kernel.workspace));
+    if (!(kernel.part_cost >= 0) || std::isinf(kernel.part_cost))
+        return wrong("part_cost must be a finite number of nanoseconds");
     if (kernel.most_columns < 1)
         return wrong("most_columns must be at least 1");
     int64_t partials = 0;

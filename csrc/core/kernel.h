@@ -23,12 +23,12 @@ struct Call {
     int64_t range_count;       // pairs, at least 1; a dense reduction has the one pair [0, N)
     void *workspace;           // `Kernel::workspace` bytes of this call alone, or null if that is 0
     double *partials;          // one number per column of all outputs of axis p; null without any
-    int64_t parts = 0; // 0: all at once. -1: rows [begin, end), at most one row_block of them, are
-                       // reduced over `ranges`, and what is carried is kept in `workspace`; nothing
-                       // is written. -2: the same, on top of what `workspace` keeps. S > 0:
-                       // `workspace` is S such parts side by side, in the order of their columns:
-                       // they are merged, and outputs and `partials` written.
+    int64_t parts;             // 0: all at once; `kKeep`, `kResume`; else so many parts are merged
 };
+
+/// `Call::parts` of a call that keeps what it carries, and of one that goes on from what is kept.
+inline constexpr int64_t kKeep = -1;
+inline constexpr int64_t kResume = -2;
 
 /// Fills rows [begin, end) of every output, from the columns of `ranges` alone: pair by pair, in
 /// order, as often as a column occurs. Of outputs of axis p it writes the sum over these rows to
@@ -36,6 +36,13 @@ struct Call {
 ///
 /// In a dense call, `begin` is a multiple of the kernel's `row_block`. With ranges of the user it
 /// is any row, and rows before `begin` or from `end` on may belong to another thread.
+///
+/// If the kernel has `parts`, a dense reduction of few rows may also come in parts, for at most
+/// one `row_block` of rows at a time. Calls with `parts` of `kKeep` reduce over `ranges`, one pair
+/// of them, keep what they carry in `workspace`, and write no output; `partials` is null. When
+/// all have returned, one call with `parts` S > 0 finds what they kept in `workspace`, side by
+/// side in the order of their columns, `Kernel::workspace` bytes each. It merges them and writes
+/// what a call for all columns does; `ranges` is [0, N).
 using RowsFn = void (*)(const Call *, int64_t begin, int64_t end);
 
 /// Fills rows [begin, end) of the scratch. Inputs that are not `column_inputs`, and all outputs,
@@ -84,6 +91,8 @@ struct Kernel {
     int64_t row_block = 1;              // rows of a register tile: chunks are multiples of it
     double pair_cost = 0.2;             // ns per (i, j) pair on one core, roughly
     int64_t workspace = 0;              // bytes that each running call of `rows` has to itself
+    bool parts = false;                 // whether `rows` can keep and merge: `Call::parts`
+    double part_cost = 0;               // ns that a part costs beside its pairs, roughly
     int64_t most_columns = INT64_MAX;   // N beyond it is refused: lists hold 32-bit column numbers
     std::shared_ptr<const void> code;   // keeps the machine code mapped; may be null
 };

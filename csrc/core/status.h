@@ -14,7 +14,7 @@ class [[nodiscard]] Status {
         ok,
         misfit,    // an array does not fit the kernel: the caller's fault, `message` says how
         too_large, // arrays fit, but have more columns than the kernel can number
-        no_memory, // scratch could not be had
+        no_memory, // scratch, workspace, parts or sums could not be had
         failed,    // no kernel: unknown key, or its compilation failed
     };
 

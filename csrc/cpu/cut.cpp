@@ -5,6 +5,7 @@
 #include "ranges.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace jaxkeops {
 
@@ -21,6 +22,20 @@ constexpr double kMostShares = 1024;
 constexpr double kLeastShares = 16;
 constexpr double kPartialBytes = 64e6;
 constexpr double kPartialNs = 32;
+
+// Few rows: fewer blocks than this may leave threads without work, and are cut into some 128
+// parts, so that 16 threads get 8 each and 64 get 2.
+constexpr int64_t kFewBlocks = 64;
+constexpr int64_t kParts = 128;
+
+// What a part costs beside its pairs: the claim, the call, and what is kept goes to memory and is
+// read again, maybe by another core. This may be a fiftieth of a part.
+constexpr double kPartNs = 400;
+constexpr double kKeptNs = 0.5; // per byte
+constexpr double kWorkOfPart = 50;
+constexpr double kKeptBytes = 64e6;
+
+constexpr int64_t kPartColumns = 1024; // a multiple of every tile: no part ends within one
 
 constexpr double kCallNs = 20;  // to find a block and to call the kernel for it
 constexpr double kColumnNs = 1; // per number of the scratch: it is read, combined and written
@@ -111,6 +126,22 @@ double work_ns(const Problem &problem) {
     return problem.kernel().columns ? ns + columns_ns(problem) : ns;
 }
 
+Cuts cut_all(const Problem &problem, int64_t threads) {
+    Cuts cuts;
+    cuts.columns = cut_columns(problem, threads);
+    if (problem.ranges()) {
+        RangeCut ranged = cut_ranges(problem, threads);
+        cuts.rows = ranged.cut;
+        cuts.runs = std::move(ranged.runs);
+    } else if (const PartCut cut = cut_parts(problem); cut.parts.items > 0) {
+        cuts.parts = cut.parts;
+        cuts.rows = cut.merges;
+    } else {
+        cuts.rows = cut_rows(problem, threads);
+    }
+    return cuts;
+}
+
 Cut cut_rows(const Problem &problem, int64_t threads) {
     const double elements = static_cast<double>(problem.batch_elements());
     const double target = row_target_ns(problem, elements * rows_ns(problem), threads);
@@ -123,6 +154,35 @@ Cut cut_columns(const Problem &problem, int64_t threads) {
         return {};
     return cut(problem.scratch_elements(), problem.N(), kColumnBlock, column_ns(problem),
                target_ns(columns_ns(problem), threads));
+}
+
+PartCut cut_parts(const Problem &problem) {
+    const Kernel &kernel = problem.kernel();
+    const int64_t elements = problem.batch_elements(), N = problem.N();
+    const int64_t chunks = divide_up(problem.M(), kernel.row_block);
+    if (!kernel.parts || problem.ranges() || elements >= kFewBlocks || chunks >= kFewBlocks ||
+        elements * chunks >= kFewBlocks)
+        return {};
+    const int64_t blocks = elements * chunks;
+    const double kept = static_cast<double>(kernel.workspace);
+    const double least = kWorkOfPart * (kPartNs + kKeptNs * kept + kernel.part_cost);
+    const double block_ns = static_cast<double>(kernel.row_block) * row_ns(problem);
+    const double most = std::min({static_cast<double>(divide_up(kParts, blocks)), block_ns / least,
+                                  static_cast<double>(N / kPartColumns),
+                                  kKeptBytes / (kept * static_cast<double>(blocks))});
+    if (most < 2)
+        return {};
+    PartCut made;
+    made.parts.chunk =
+        divide_up(divide_up(N, static_cast<int64_t>(most)), kPartColumns) * kPartColumns;
+    made.parts.chunks = divide_up(N, made.parts.chunk);
+    made.parts.items = blocks * made.parts.chunks;
+    made.merges.chunk = kernel.row_block;
+    made.merges.chunks = chunks;
+    made.merges.items = blocks;
+    const double merge_ns = static_cast<double>(made.parts.chunks) * kept * kKeptNs;
+    made.merges.group = static_cast<int64_t>(std::clamp(kClaimNs / merge_ns, 1.0, 1e9));
+    return made;
 }
 
 RangeCut cut_ranges(const Problem &problem, int64_t threads) {

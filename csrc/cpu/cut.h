@@ -30,6 +30,24 @@ struct RangeCut {
     std::vector<Run> runs;
 };
 
+/// Few rows, cut over their columns as well: a part is a block of rows over some columns.
+struct PartCut {
+    Cut parts;  // `chunk` columns of a block, `chunks` parts of a block; without items: no parts
+    Cut merges; // an item is one block of rows
+};
+
+/// All items of a job, phase by phase.
+struct Cuts {
+    Cut columns; // no items if the kernel has no columns function
+    Cut parts;   // none if rows go through all columns at once; else `rows` are merges
+    Cut rows;
+    std::vector<Run> runs; // of `rows`, if the problem has ranges
+};
+
+/// How `launch` cuts a problem for so many threads. This and what follows is for problems that
+/// have rows and columns. Throws std::bad_alloc.
+Cuts cut_all(const Problem &problem, int64_t threads);
+
 /// About how long a problem takes on one core, in ns.
 double work_ns(const Problem &problem);
 
@@ -37,6 +55,10 @@ double work_ns(const Problem &problem);
 /// if the kernel has outputs of axis p.
 Cut cut_rows(const Problem &problem, int64_t threads);
 Cut cut_columns(const Problem &problem, int64_t threads);
+
+/// How few rows are cut, the same for any number of threads: so are the bits of the results. Rows
+/// enough, or little work, are not cut into parts, nor is what has ranges.
+PartCut cut_parts(const Problem &problem);
 
 /// How the rows of a problem with ranges are cut: small blocks together, large ones in chunks of
 /// whole tiles, so that an item is about as long whatever the lengths of the lists.

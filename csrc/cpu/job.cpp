@@ -1,4 +1,4 @@
-// csrc/cpu/job.cpp -- claiming chunks, waiting for the claimed ones, and the two phases
+// csrc/cpu/job.cpp -- claiming chunks, waiting for the claimed ones, and the three phases
 #include "job.h"
 
 #include "pause.h"
@@ -14,6 +14,17 @@ namespace {
 
 constexpr int kSpins = 1000; // some 40 us: a chunk in flight is usually done by then
 constexpr int kYields = 32;
+
+/// Does items of a phase until all are handed out.
+template <class Fill>
+void share(Phase &phase, Fill fill) {
+    int64_t begin = 0, end = 0;
+    while (phase.claim(begin, end)) {
+        for (int64_t item = begin; item < end; ++item)
+            fill(item);
+        phase.finish(end - begin);
+    }
+}
 
 } // namespace
 
@@ -64,16 +75,16 @@ Status Scratch::allocate(const Problem &problem) {
     return Status::ok();
 }
 
-Job::Job(const Problem &problem, const Scratch &scratch, const Partials &partials,
-         const Cut &columns, const Cut &rows, const std::vector<Run> *runs)
-    : problem_(&problem), scratch_(&scratch), partials_(&partials), runs_(runs),
-      column_cut_(columns), row_cut_(rows), needs_(problem.kernel()),
-      columns_(columns.items, columns.group), rows_(rows.items, rows.group) {}
+Job::Job(const Problem &problem, const SharedMemory &memory, const Cuts &cuts)
+    : problem_(&problem), memory_(&memory), cuts_(&cuts),
+      needs_(problem.kernel(), cuts.parts.items > 0),
+      columns_(cuts.columns.items, cuts.columns.group), parts_(cuts.parts.items, cuts.parts.group),
+      rows_(cuts.rows.items, cuts.rows.group) {}
 
 void Job::run(ThreadMemory &memory) {
     work(memory);
     rows_.wait();
-    partials_->write_totals(*problem_);
+    memory_->partials.write_totals(*problem_);
 }
 
 void Job::help() noexcept {
@@ -89,60 +100,76 @@ void Job::help() noexcept {
 }
 
 void Job::work(ThreadMemory &memory) {
-    int64_t begin = 0, end = 0;
-    while (columns_.claim(begin, end)) {
-        for (int64_t item = begin; item < end; ++item)
-            fill_columns(item, memory.addresses);
-        columns_.finish(end - begin);
-    }
-    if (columns_.items())
-        columns_.wait();
-    while (rows_.claim(begin, end)) {
-        for (int64_t item = begin; item < end; ++item)
-            fill_rows(item, memory);
-        rows_.finish(end - begin);
-    }
+    share(columns_, [&](int64_t item) { fill_columns(item, memory.addresses); });
+    columns_.wait();
+    share(parts_, [&](int64_t item) { fill_part(item, memory.addresses); });
+    parts_.wait();
+    share(rows_, [&](int64_t item) { fill_rows(item, memory); });
 }
 
 void Job::fill_columns(int64_t item, Addresses &addresses) const {
-    const int64_t scratch = item / column_cut_.chunks;
-    const int64_t begin = item % column_cut_.chunks * column_cut_.chunk;
+    const Cut &cut = cuts_->columns;
+    const int64_t scratch = item / cut.chunks;
+    const int64_t begin = item % cut.chunks * cut.chunk;
     problem_->locate_columns(scratch, addresses);
     const Call call{problem_->M(),
                     problem_->N(),
                     addresses.inputs.data(),
                     addresses.outputs.data(),
-                    scratch_->at(scratch),
+                    memory_->scratch.at(scratch),
                     nullptr,
                     0,
                     nullptr,
-                    nullptr};
-    problem_->kernel().columns(&call, begin,
-                               begin + std::min(column_cut_.chunk, problem_->N() - begin));
+                    nullptr,
+                    0};
+    problem_->kernel().columns(&call, begin, begin + std::min(cut.chunk, problem_->N() - begin));
+}
+
+void Job::fill_part(int64_t item, Addresses &addresses) const {
+    // All blocks go over some columns before any goes on: these stay in a cache meanwhile.
+    const int64_t part = item / cuts_->rows.items, block = item % cuts_->rows.items;
+    const int64_t scratch = problem_->locate(block / cuts_->rows.chunks, addresses);
+    const int64_t first = part * cuts_->parts.chunk;
+    const int64_t columns[] = {first, first + std::min(cuts_->parts.chunk, problem_->N() - first)};
+    const Call call{problem_->M(),
+                    problem_->N(),
+                    addresses.inputs.data(),
+                    addresses.outputs.data(),
+                    memory_->scratch.at(scratch),
+                    columns,
+                    1,
+                    memory_->parts.at(block, part),
+                    nullptr,
+                    kKeep};
+    const int64_t begin = block % cuts_->rows.chunks * cuts_->rows.chunk;
+    problem_->kernel().rows(&call, begin,
+                            begin + std::min(cuts_->rows.chunk, problem_->M() - begin));
 }
 
 void Job::fill_rows(int64_t item, ThreadMemory &memory) const {
     Addresses &addresses = memory.addresses;
-    const int64_t element = item / row_cut_.chunks;
+    const Cut &cut = cuts_->rows;
+    const int64_t element = item / cut.chunks;
     const int64_t scratch = problem_->locate(element, addresses);
     const int64_t all[] = {0, problem_->N()};
-    double *const kept = partials_->at(item);
+    double *const kept = memory_->partials.at(item);
     double *const partials = kept ? kept : memory.item_partials();
+    const bool merges = cuts_->parts.items > 0;
     Call call{problem_->M(),
               problem_->N(),
               addresses.inputs.data(),
               addresses.outputs.data(),
-              scratch_->at(scratch),
+              memory_->scratch.at(scratch),
               all,
               1,
-              memory.workspace(),
-              partials};
-    if (runs_) {
-        fill_run(item % row_cut_.chunks, call, memory);
+              merges ? memory_->parts.at(item, 0) : memory.workspace(),
+              partials,
+              merges ? cuts_->parts.chunks : 0};
+    if (problem_->ranges()) {
+        fill_run(item % cut.chunks, call, memory);
     } else {
-        const int64_t begin = item % row_cut_.chunks * row_cut_.chunk;
-        problem_->kernel().rows(&call, begin,
-                                begin + std::min(row_cut_.chunk, problem_->M() - begin));
+        const int64_t begin = item % cut.chunks * cut.chunk;
+        problem_->kernel().rows(&call, begin, begin + std::min(cut.chunk, problem_->M() - begin));
     }
     if (partials && !kept)
         problem_->write_totals(element, partials);
@@ -153,7 +180,8 @@ void Job::fill_run(int64_t item, Call &call, const ThreadMemory &memory) const {
     const auto starts_after = [](int64_t wanted, const Run &run) {
         return wanted < run.first_item;
     };
-    const Run &run = *(std::upper_bound(runs_->begin(), runs_->end(), item, starts_after) - 1);
+    const Run &run =
+        *(std::upper_bound(cuts_->runs.begin(), cuts_->runs.end(), item, starts_after) - 1);
     double *const partials = call.partials;
     ColumnSums sums = memory.sums();
     sums.clear();

@@ -4,14 +4,15 @@
 #include "../core/aligned_memory.h"
 #include "cut.h"
 #include "partials.h"
+#include "parts.h"
 #include "problem.h"
 #include "thread_memory.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
-#include <vector>
 
 namespace jaxkeops {
 
@@ -58,6 +59,13 @@ class Scratch {
     int64_t stride_ = 0; // bytes
 };
 
+/// What the threads of a job write to, beside the outputs.
+struct SharedMemory {
+    Scratch scratch;
+    Parts parts;
+    Partials partials;
+};
+
 /// One launch. Lives on the heap, shared by the caller and its helpers.
 ///
 /// The caller can finish the job alone, and returns when every claimed chunk is done: a helper
@@ -65,10 +73,8 @@ class Scratch {
 /// which may be gone. Hence no pool, however busy, can block the caller.
 class Job {
   public:
-    /// `columns.items` is 0 if the kernel has no columns function. `runs` are the runs of `rows`
-    /// if the problem has ranges, else null.
-    Job(const Problem &problem, const Scratch &scratch, const Partials &partials,
-        const Cut &columns, const Cut &rows, const std::vector<Run> *runs);
+    /// `memory` has been allocated for these `cuts`, those of the problem.
+    Job(const Problem &problem, const SharedMemory &memory, const Cuts &cuts);
 
     /// The caller's share: returns when the problem is solved. `memory` has been allocated.
     void run(ThreadMemory &memory);
@@ -76,22 +82,24 @@ class Job {
     /// A helper's share, on any thread; never throws.
     void help() noexcept;
 
-    int64_t claims() const { return columns_.claims() + rows_.claims(); }
+    /// So many threads could work at once.
+    int64_t claims() const {
+        return std::max({columns_.claims(), parts_.claims(), rows_.claims()});
+    }
 
   private:
     void work(ThreadMemory &memory);
     void fill_columns(int64_t item, Addresses &addresses) const;
+    void fill_part(int64_t item, Addresses &addresses) const;
     void fill_rows(int64_t item, ThreadMemory &memory) const;
     void fill_run(int64_t item, Call &call, const ThreadMemory &memory) const;
 
-    const Problem *problem_;       // the caller's: to be touched only after a claim
-    const Scratch *scratch_;       // likewise
-    const Partials *partials_;     // likewise
-    const std::vector<Run> *runs_; // likewise
-    const Cut column_cut_;
-    const Cut row_cut_;
+    const Problem *problem_;     // the caller's: to be touched only after a claim
+    const SharedMemory *memory_; // likewise
+    const Cuts *cuts_;           // likewise
     const ThreadNeeds needs_;
     Phase columns_;
+    Phase parts_;
     Phase rows_;
 };
 

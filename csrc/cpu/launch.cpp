@@ -1,6 +1,7 @@
 // csrc/cpu/launch.cpp -- gets the memory of a job, and asks for help with it
 #include "launch.h"
 
+#include "cut.h"
 #include "ranges.h"
 
 #include <algorithm>
@@ -18,6 +19,15 @@ bool reduces_nothing(const Problem &problem) {
            (problem.ranges() && problem.ranges()->is_empty());
 }
 
+Status allocate(SharedMemory &memory, const Problem &problem, const Cuts &cuts) {
+    if (problem.kernel().columns)
+        if (Status status = memory.scratch.allocate(problem); !status.is_ok())
+            return status;
+    if (Status status = memory.parts.allocate(problem, cuts.parts); !status.is_ok())
+        return status;
+    return memory.partials.allocate(problem, cuts.rows);
+}
+
 } // namespace
 
 Status launch(const Problem &problem, Workers &workers) noexcept try {
@@ -28,31 +38,22 @@ Status launch(const Problem &problem, Workers &workers) noexcept try {
         problem.fill_outputs();
         return Status::ok();
     }
-    Scratch scratch;
-    if (kernel.columns)
-        if (Status status = scratch.allocate(problem); !status.is_ok())
-            return status;
-    ThreadMemory memory{ThreadNeeds(kernel)};
+    const int64_t threads =
+        work_ns(problem) < kSerialNs ? 1 : std::max<int64_t>(1, workers.threads());
+    const Cuts cuts = cut_all(problem, threads);
+    SharedMemory shared;
+    if (Status status = allocate(shared, problem, cuts); !status.is_ok())
+        return status;
+    ThreadMemory memory{ThreadNeeds(kernel, cuts.parts.items > 0)};
     if (!memory.allocate())
         return Status::no_memory("no memory for " + std::to_string(kernel.workspace) +
                                  " bytes of workspace and " +
                                  std::to_string(partial_width(kernel)) + " partial sums");
-    const int64_t threads =
-        work_ns(problem) < kSerialNs ? 1 : std::max<int64_t>(1, workers.threads());
-    RangeCut ranged;
-    if (problem.ranges())
-        ranged = cut_ranges(problem, threads);
-    const std::vector<Run> *const runs = problem.ranges() ? &ranged.runs : nullptr;
-    const Cut rows = runs ? ranged.cut : cut_rows(problem, threads);
-    const Cut columns = cut_columns(problem, threads);
-    Partials partials;
-    if (Status status = partials.allocate(problem, rows); !status.is_ok())
-        return status;
     if (threads == 1) {
-        Job(problem, scratch, partials, columns, rows, runs).run(memory);
+        Job(problem, shared, cuts).run(memory);
         return Status::ok();
     }
-    const auto job = std::make_shared<Job>(problem, scratch, partials, columns, rows, runs);
+    const auto job = std::make_shared<Job>(problem, shared, cuts);
     try {
         workers.schedule(job, std::min(threads, job->claims()) - 1);
     } catch (const std::exception &) {

@@ -12,9 +12,10 @@ namespace jaxkeops {
 
 /// How much of it a job needs: asked before a problem is touched that may be gone.
 struct ThreadNeeds {
-    explicit ThreadNeeds(const Kernel &kernel)
-        : inputs(kernel.inputs.size()), outputs(kernel.outputs.size()), workspace(kernel.workspace),
-          partials(partial_width(kernel)) {}
+    /// `in_parts`: calls work in the parts that they keep or merge.
+    ThreadNeeds(const Kernel &kernel, bool in_parts)
+        : inputs(kernel.inputs.size()), outputs(kernel.outputs.size()),
+          workspace(in_parts ? 0 : kernel.workspace), partials(partial_width(kernel)) {}
 
     size_t inputs, outputs;
     int64_t workspace; // bytes
