@@ -12,7 +12,7 @@ from .formula import Formula, make_formula, read
 from .ir.show import show
 from .runtime import native
 from .runtime.cache import DiskCache, default_folder
-from .schedule import lower, nanoseconds_per_pair
+from .schedule import lower, nanoseconds_per_pair, nanoseconds_per_part
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,9 @@ def build(formula: Formula, program: ir.Program) -> native.Kernel:
     if code is None:
         code = llvm.compile_object(source, machine)
         cache.put(name, code)
-    loaded = llvm.load(code, ("rows", "columns") if program.columns else ("rows",))
+    symbols = ["rows", *(["columns"] if program.columns else [])]
+    symbols += ["few"] if program.schedule.few_rows else []
+    loaded = llvm.load(code, symbols)
     used = sorted(
         {s.slot for s in ir.topological(program.columns) if isinstance(s, ir.Load | ir.Centre)}
     )
@@ -100,6 +102,12 @@ def build(formula: Formula, program: ir.Program) -> native.Kernel:
         column_inputs=used,
         row_block=llvm.row_block(program, machine),
         workspace=llvm.workspace_bytes(program, machine),
+        parts=True,
+        part_cost=nanoseconds_per_part(program, machine),
+        few=loaded.addresses.get("few", 0),
+        few_rows=program.schedule.few_rows,
+        panel=program.schedule.panel,
+        most_columns=llvm.most_columns(program),
         pair_cost=nanoseconds_per_pair(program, machine),
         code=loaded,
     )

@@ -42,7 +42,8 @@ inline constexpr int64_t kResume = -2;
 /// of them, keep what they carry in `workspace`, and write no output; `partials` is null. When
 /// all have returned, one call with `parts` S > 0 finds what they kept in `workspace`, side by
 /// side in the order of their columns, `Kernel::workspace` bytes each. It merges them and writes
-/// what a call for all columns does; `ranges` is [0, N).
+/// what a call for all columns does; `ranges` is [0, N). A call with `kResume` goes on from what
+/// `workspace` keeps, in place of parts that are merged.
 using RowsFn = void (*)(const Call *, int64_t begin, int64_t end);
 
 /// Fills rows [begin, end) of the scratch. Inputs that are not `column_inputs`, and all outputs,
@@ -93,6 +94,9 @@ struct Kernel {
     int64_t workspace = 0;              // bytes that each running call of `rows` has to itself
     bool parts = false;                 // whether `rows` can keep and merge: `Call::parts`
     double part_cost = 0;               // ns that a part costs beside its pairs, roughly
+    RowsFn few = nullptr;               // `rows` one by one, lanes being columns; may be null
+    int64_t few_rows = 0;               // up to so many rows, `few` is the faster
+    int64_t panel = 0;                  // columns that stay in a cache for many blocks; 0: all
     int64_t most_columns = INT64_MAX;   // N beyond it is refused: lists hold 32-bit column numbers
     std::shared_ptr<const void> code;   // keeps the machine code mapped; may be null
 };

@@ -54,7 +54,7 @@ int64_t divide_up(int64_t a, int64_t b) {
 
 /// Rows that go through the columns together: without columns, rows are only filled.
 int64_t tile_of(const Problem &problem, const Ranges::Block &block) {
-    return block.count ? problem.kernel().row_block : 1;
+    return block.count ? problem.row_block() : 1;
 }
 
 double tile_ns(const Problem &problem, const Ranges::Block &block) {
@@ -75,7 +75,7 @@ double whole_rows(int64_t rows, int64_t block) {
 /// The rows of one batch element.
 double rows_ns(const Problem &problem) {
     if (!problem.ranges())
-        return whole_rows(problem.M(), problem.kernel().row_block) * row_ns(problem);
+        return whole_rows(problem.M(), problem.row_block()) * row_ns(problem);
     double ns = 0;
     for (const Ranges::Block &block : problem.ranges()->blocks())
         ns += block_ns(problem, block);
@@ -145,7 +145,7 @@ Cuts cut_all(const Problem &problem, int64_t threads) {
 Cut cut_rows(const Problem &problem, int64_t threads) {
     const double elements = static_cast<double>(problem.batch_elements());
     const double target = row_target_ns(problem, elements * rows_ns(problem), threads);
-    return cut(problem.batch_elements(), problem.M(), problem.kernel().row_block, row_ns(problem),
+    return cut(problem.batch_elements(), problem.M(), problem.row_block(), row_ns(problem),
                target);
 }
 
@@ -159,14 +159,14 @@ Cut cut_columns(const Problem &problem, int64_t threads) {
 PartCut cut_parts(const Problem &problem) {
     const Kernel &kernel = problem.kernel();
     const int64_t elements = problem.batch_elements(), N = problem.N();
-    const int64_t chunks = divide_up(problem.M(), kernel.row_block);
+    const int64_t chunks = divide_up(problem.M(), problem.row_block());
     if (!kernel.parts || problem.ranges() || elements >= kFewBlocks || chunks >= kFewBlocks ||
         elements * chunks >= kFewBlocks)
         return {};
     const int64_t blocks = elements * chunks;
     const double kept = static_cast<double>(kernel.workspace);
     const double least = kWorkOfPart * (kPartNs + kKeptNs * kept + kernel.part_cost);
-    const double block_ns = static_cast<double>(kernel.row_block) * row_ns(problem);
+    const double block_ns = static_cast<double>(problem.row_block()) * row_ns(problem);
     const double most = std::min({static_cast<double>(divide_up(kParts, blocks)), block_ns / least,
                                   static_cast<double>(N / kPartColumns),
                                   kKeptBytes / (kept * static_cast<double>(blocks))});
@@ -177,7 +177,7 @@ PartCut cut_parts(const Problem &problem) {
         divide_up(divide_up(N, static_cast<int64_t>(most)), kPartColumns) * kPartColumns;
     made.parts.chunks = divide_up(N, made.parts.chunk);
     made.parts.items = blocks * made.parts.chunks;
-    made.merges.chunk = kernel.row_block;
+    made.merges.chunk = problem.row_block();
     made.merges.chunks = chunks;
     made.merges.items = blocks;
     const double merge_ns = static_cast<double>(made.parts.chunks) * kept * kKeptNs;

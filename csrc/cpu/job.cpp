@@ -77,7 +77,7 @@ Status Scratch::allocate(const Problem &problem) {
 
 Job::Job(const Problem &problem, const SharedMemory &memory, const Cuts &cuts)
     : problem_(&problem), memory_(&memory), cuts_(&cuts),
-      needs_(problem.kernel(), cuts.parts.items > 0),
+      needs_(problem, cuts.parts.items > 0),
       columns_(cuts.columns.items, cuts.columns.group), parts_(cuts.parts.items, cuts.parts.group),
       rows_(cuts.rows.items, cuts.rows.group) {}
 
@@ -142,7 +142,7 @@ void Job::fill_part(int64_t item, Addresses &addresses) const {
                     nullptr,
                     kKeep};
     const int64_t begin = block % cuts_->rows.chunks * cuts_->rows.chunk;
-    problem_->kernel().rows(&call, begin,
+    problem_->rows()(&call, begin,
                             begin + std::min(cuts_->rows.chunk, problem_->M() - begin));
 }
 
@@ -165,14 +165,46 @@ void Job::fill_rows(int64_t item, ThreadMemory &memory) const {
               merges ? memory_->parts.at(item, 0) : memory.workspace(),
               partials,
               merges ? cuts_->parts.chunks : 0};
-    if (problem_->ranges()) {
+    const int64_t begin = item % cut.chunks * cut.chunk;
+    const int64_t end = begin + std::min(cut.chunk, problem_->M() - begin);
+    if (problem_->ranges())
         fill_run(item % cut.chunks, call, memory);
-    } else {
-        const int64_t begin = item % cut.chunks * cut.chunk;
-        problem_->kernel().rows(&call, begin, begin + std::min(cut.chunk, problem_->M() - begin));
-    }
+    else if (needs_.blocks > 1 && end - begin > problem_->row_block())
+        fill_panels(call, begin, end, memory);
+    else
+        problem_->rows()(&call, begin, end);
     if (partials && !kept)
         problem_->write_totals(element, partials);
+}
+
+void Job::fill_panels(Call &call, int64_t begin, int64_t end, const ThreadMemory &memory) const {
+    const RowsFn rows = problem_->rows();
+    const int64_t block = problem_->row_block(), N = problem_->N();
+    double *const partials = call.partials;
+    ColumnSums sums = memory.sums();
+    sums.clear();
+    call.partials = memory.call_partials();
+    for (int64_t first = begin; first < end; first += needs_.blocks * block) {
+        const int64_t last = std::min(end, first + needs_.blocks * block);
+        const auto each_block = [&](int64_t parts) {
+            call.parts = parts;
+            for (int64_t row = first; row < last; row += block) {
+                call.workspace = memory.workspace((row - first) / block);
+                rows(&call, row, std::min(last, row + block));
+                if (parts > 0)
+                    sums.add(call.partials);
+            }
+        };
+        for (int64_t column = 0; column < N; column += problem_->kernel().panel) {
+            const int64_t panel[] = {column, std::min(N, column + problem_->kernel().panel)};
+            call.ranges = panel;
+            each_block(column == 0 ? kKeep : kResume);
+        }
+        const int64_t all[] = {0, N};
+        call.ranges = all;
+        each_block(1);
+    }
+    sums.write(partials);
 }
 
 void Job::fill_run(int64_t item, Call &call, const ThreadMemory &memory) const {
@@ -199,7 +231,7 @@ void Job::fill_run(int64_t item, Call &call, const ThreadMemory &memory) const {
         }
         call.ranges = ranges.pairs(block);
         call.range_count = block.count;
-        problem_->kernel().rows(&call, begin, end);
+        problem_->rows()(&call, begin, end);
         sums.add(call.partials);
     }
     sums.write(partials);

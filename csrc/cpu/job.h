@@ -92,6 +92,7 @@ class Job {
     void fill_columns(int64_t item, Addresses &addresses) const;
     void fill_part(int64_t item, Addresses &addresses) const;
     void fill_rows(int64_t item, ThreadMemory &memory) const;
+    void fill_panels(Call &call, int64_t begin, int64_t end, const ThreadMemory &memory) const;
     void fill_run(int64_t item, Call &call, const ThreadMemory &memory) const;
 
     const Problem *problem_;     // the caller's: to be touched only after a claim

@@ -44,7 +44,7 @@ Status launch(const Problem &problem, Workers &workers) noexcept try {
     SharedMemory shared;
     if (Status status = allocate(shared, problem, cuts); !status.is_ok())
         return status;
-    ThreadMemory memory{ThreadNeeds(kernel, cuts.parts.items > 0)};
+    ThreadMemory memory{ThreadNeeds(problem, cuts.parts.items > 0)};
     if (!memory.allocate())
         return Status::no_memory("no memory for " + std::to_string(kernel.workspace) +
                                  " bytes of workspace and " +

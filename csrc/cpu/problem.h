@@ -46,6 +46,10 @@ class Problem {
 
     const Kernel &kernel() const { return *kernel_; }
     int64_t M() const { return M_; }
+
+    /// What reduces the rows, and how many it takes at once: one, if there are but few.
+    RowsFn rows() const { return is_few() ? kernel_->few : kernel_->rows; }
+    int64_t row_block() const { return is_few() ? 1 : kernel_->row_block; }
     int64_t N() const { return N_; }
 
     /// How many reductions of (M, N) the batch axes hold.
@@ -84,6 +88,7 @@ class Problem {
     void write_totals(int64_t element, const double *totals) const;
 
   private:
+    bool is_few() const { return M_ <= kernel_->few_rows; }
     Status find_extents(const Buffer *inputs);
     Status find_strides(const Buffer *inputs);
     void share_scratch();

@@ -83,7 +83,8 @@ void make(KernelObject *self, const std::vector<InputRow> &inputs,
           const std::vector<OutputRow> &outputs, const std::string &dtype, uintptr_t rows,
           uintptr_t columns, int64_t column_width, std::vector<int64_t> column_inputs,
           int64_t row_block, double pair_cost, int64_t workspace, bool parts, double part_cost,
-          int64_t most_columns, nb::object code) {
+          uintptr_t few, int64_t few_rows,
+          int64_t panel, int64_t most_columns, nb::object code) {
     auto kernel = std::make_shared<Kernel>();
     for (const auto &[axis, width] : inputs)
         kernel->inputs.push_back({read_axis(axis), width});
@@ -99,6 +100,9 @@ void make(KernelObject *self, const std::vector<InputRow> &inputs,
     kernel->workspace = workspace;
     kernel->parts = parts;
     kernel->part_cost = part_cost;
+    kernel->few = reinterpret_cast<RowsFn>(few);
+    kernel->few_rows = few_rows;
+    kernel->panel = panel;
     kernel->most_columns = most_columns;
     if (Status status = check(*kernel); !status.is_ok())
         throw nb::value_error(status.message().c_str());
@@ -173,7 +177,9 @@ void bind_kernel(nb::module_ &module) {
         "reduced rows are refused.\n\n"
         "`parts` says that `rows` can keep in its workspace what it carries from some columns,\n"
         "and merge what several calls kept: few rows then go over their columns in parts, each\n"
-        "of which costs `part_cost` ns beside its pairs.\n\n"
+        "of which costs `part_cost` ns beside its pairs; many rows go over `panel` columns at a\n"
+        "time, block after block, where that is not 0. `few` does what `rows` does, row by row:\n"
+        "it is called for up to `few_rows` of them.\n\n"
         "Outputs are (width E, dtype, value over no rows), and an axis: \"i\", the default, has\n"
         "shape (*B, M, E); \"p\" is summed over the kept rows, has shape (*B, E) and a float\n"
         "dtype, and the same bits for any number of threads.\n\n"
@@ -181,7 +187,7 @@ void bind_kernel(nb::module_ &module) {
         .def("__init__", &make, nb::kw_only(), "inputs"_a, "outputs"_a, "dtype"_a, "rows"_a,
              "columns"_a = 0, "column_width"_a = 0, "column_inputs"_a = std::vector<int64_t>(),
              "row_block"_a = 1, "pair_cost"_a = 0.2, "workspace"_a = 0, "parts"_a = false,
-             "part_cost"_a = 0.0, "most_columns"_a = std::numeric_limits<int64_t>::max(),
+             "part_cost"_a = 0.0, "few"_a = 0, "few_rows"_a = 0, "panel"_a = 0, "most_columns"_a = std::numeric_limits<int64_t>::max(),
              "code"_a = nb::none(),
              nb::sig("def __init__(self, *, inputs: collections.abc.Sequence[tuple[str, int]], "
                      "outputs: collections.abc.Sequence[tuple[int, str, "
@@ -190,7 +196,8 @@ void bind_kernel(nb::module_ &module) {
                      "columns: int = 0, column_width: int = 0, "
                      "column_inputs: collections.abc.Sequence[int] = (), row_block: int = 1, "
                      "pair_cost: float = 0.2, workspace: int = 0, "
-                     "parts: bool = False, part_cost: float = 0.0, most_columns: int = "
+                     "parts: bool = False, part_cost: float = 0.0, few: int = 0, "
+                     "few_rows: int = 0, panel: int = 0, most_columns: int = "
                      "9223372036854775807, code: object = None) -> None"))
         .def("call_buffers", &call_buffers, "args"_a, "empty"_a, "dtypes"_a, "out"_a = nb::none(),
              "ranges"_a = nb::none(),

@@ -130,6 +130,7 @@ class Schedule:
     tile:        columns that are summed in the dtype of the data before the total takes them.
     columns:     columns that one loop over components serves.
     few_rows:    up to so many rows, lanes are columns, and rows are taken one by one.
+    panel:       columns that a cache holds while many rows go over them.
     components:  sums, of those too many for registers, that one loop over a tile serves.
     """
 
@@ -138,6 +139,7 @@ class Schedule:
     columns: int = 1
     components: int = 1
     few_rows: int = 0
+    panel: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
 """Turns a formula into a program for a machine."""
 
-from .choose import choose_schedule as choose_schedule, nanoseconds_per_pair as nanoseconds_per_pair
+from .choose import (
+    choose_schedule as choose_schedule,
+    nanoseconds_per_pair as nanoseconds_per_pair,
+    nanoseconds_per_part as nanoseconds_per_part,
+)
 from .lower import lower as lower

@@ -31,6 +31,8 @@ COSTS = {
 
 SUM_TILE = 64  # columns: few enough for the digits of float32, many enough to hide the total
 LONG = 200  # operations at a pair: from there on, a second way to compute them takes too long
+SHORTEST_PANEL = 1024  # columns: a multiple of every tile, and what a row does first is little
+PANEL_BYTES = 2**19
 FILTERED = 8  # columns that one test against the worst of the lists serves
 WIDE_TILE = 128  # columns: what is kept of them, and their numbers, fit in the first cache
 TILES = {
@@ -108,6 +110,26 @@ def pair_cost(accumulator: ir.Accumulator) -> float:
     if isinstance(accumulator, ir.ShiftedExp):
         cost += COSTS["exp2"] * len(accumulator.exponents)
     return cost
+
+
+def panel_columns(
+    inputs: Sequence[ir.Input], column_width: int, stored: str, computing: str
+) -> int:
+    """So many columns that half of a cache of 1 MiB holds them, but enough to be worth it."""
+    numbers = sum(given.dim for given in inputs if given.axis == "j")
+    size = numbers * FLOATS[stored].bytes + column_width * FLOATS[computing].bytes
+    return max(SHORTEST_PANEL, PANEL_BYTES // max(size, 1) // SHORTEST_PANEL * SHORTEST_PANEL)
+
+
+def nanoseconds_per_part(program: ir.Program, machine: Machine) -> float:
+    """About what a call for some columns costs beside its pairs: its rows, and its lists."""
+    lanes = machine.lanes(program.dtype)
+    rows = sum(given.dim for given in program.inputs if given.axis == "i") * lanes
+    accumulator = program.accumulator
+    entries = 0
+    if isinstance(accumulator, ir.Lowest):
+        entries = accumulator.count * len(accumulator.values) * lanes
+    return 1.0 * rows + 5.0 * entries
 
 
 def nanoseconds_per_pair(program: ir.Program, machine: Machine) -> float:

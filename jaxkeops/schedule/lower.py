@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .. import ir
 from ..dtypes import FLOATS
@@ -10,7 +11,7 @@ from ..formula import Call, Formula, Node, Number, Result, Var, topological
 from ..formula.node import Coords
 from ..ir import COMPONENT, Each, Scalar, State
 from ..ir.machine import Machine
-from .choose import choose_schedule
+from .choose import choose_schedule, panel_columns
 from .inner_products import with_inner_products
 from .rewrite import Rewriter, fuse, take_out_columns
 
@@ -39,6 +40,8 @@ def lower(formula: Formula, dtype: str, index_dtype: str, machine: Machine) -> i
         roots = rewriter.rewrite([scalar for root in roots for scalar in ir.unrolled(root)])
     roots, columns = take_out_columns(fuse(roots), with_loads=computing != dtype)
     accumulator = ir.with_roots(accumulator, roots)
+    width = sum(map(ir.width, columns))
+    panel = panel_columns(formula.inputs, width, dtype, computing)
     outputs = [
         _output(result, states, written_out, rewriter, dtype, index_dtype)
         for result in formula.results
@@ -50,7 +53,7 @@ def lower(formula: Formula, dtype: str, index_dtype: str, machine: Machine) -> i
         columns=fuse(columns),
         accumulator=accumulator,
         outputs=tuple(outputs),
-        schedule=choose_schedule(accumulator, computing, machine),
+        schedule=replace(choose_schedule(accumulator, computing, machine), panel=panel),
     )
 
 

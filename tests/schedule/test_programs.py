@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jaxkeops import ir
@@ -53,7 +55,10 @@ def test_data_of_16_bits_are_converted_once_for_each_column(dtype):
     assert all(isinstance(column, ir.Load) for column in half.columns)
     assert len(half.columns) == 3 + 2
     assert single.columns == ()
-    assert (half.schedule, half.dtype) == (single.schedule, single.dtype)
+    # A column of the scratch is wider than one of 16 bits, so that fewer fit in a cache.
+    cuts = [replace(program.schedule, panel=0) for program in (half, single)]
+    assert cuts[0] == cuts[1]
+    assert half.dtype == single.dtype
     assert [output.dtype for output in half.outputs] == [dtype]
 
 

@@ -8,5 +8,10 @@ from .build import (
     load as load,
     verify as verify,
 )
-from .emit import emit as emit, row_block as row_block, workspace_bytes as workspace_bytes
+from .emit import (
+    emit as emit,
+    most_columns as most_columns,
+    row_block as row_block,
+    workspace_bytes as workspace_bytes,
+)
 from .host import host as host

@@ -17,7 +17,7 @@ from .builder import Builder, Module
 from .columns import emit_columns
 from .evaluate import Known, component, evaluate
 from .frame import Frame, lane_rows, leaves_at
-from .layout import Layout
+from .layout import MOST_COLUMNS, Layout
 from .parts import carry_columns
 from .store import store
 
@@ -43,6 +43,11 @@ def row_block(program: Program, machine: Machine) -> int:
 def workspace_bytes(program: Program, machine: Machine) -> int:
     """How much memory of its own a call of `rows` needs."""
     return Layout(program, machine).bytes
+
+
+def most_columns(program: Program) -> int:
+    """How many columns a call of `rows` can number."""
+    return MOST_COLUMNS if isinstance(program.accumulator, ir.Lowest) else 2**63 - 1
 
 
 def _view(module: Module, name: str, program: Program, machine: Machine) -> Builder:
