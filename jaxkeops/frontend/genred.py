@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from ..compiler import Stages, stages
 from ..dtypes import FLOAT_CHOICE, FLOATS
@@ -15,6 +15,7 @@ from ..formula import (
     Formula,
     declare,
     make_formula,
+    read,
     read_formulas,
     spelled,
     swap_axes,
@@ -39,6 +40,16 @@ ACCUMULATORS = {
     "float16": ("float16", "bfloat16"),
     "float32": ("float16", "bfloat16", "float32"),
     "float64": ("float32", "float64"),
+}
+
+# Options of the constructor that say how to compute, not what, and what they are by default.
+FLAGS = {
+    "dtype_acc": "auto",
+    "use_double_acc": False,
+    "sum_scheme": "auto",
+    "enable_chunks": True,
+    "rec_multVar_highdim": False,
+    "use_fast_math": True,
 }
 
 
@@ -118,8 +129,15 @@ class GenredBase(ABC):
         use_fast_math: bool = True,
     ) -> None:
         declared = declare_formula(formula, aliases, reduction_op, axis, formula2, opt_arg)
-        summed = declared.formula.reduction.derivative is not None
-        _check_accuracy(reduction_op, summed, dtype_acc, use_double_acc, sum_scheme)
+        flags = {
+            "dtype_acc": dtype_acc,
+            "use_double_acc": use_double_acc,
+            "sum_scheme": sum_scheme,
+            "enable_chunks": enable_chunks,
+            "rec_multVar_highdim": rec_multVar_highdim,
+            "use_fast_math": use_fast_math,
+        }
+        self._take(declared, axis, flags)
         self._given = (
             formula,
             tuple(aliases),
@@ -129,33 +147,58 @@ class GenredBase(ABC):
             opt_arg,
             formula2,
             cuda_type,
-            dtype_acc,
-            use_double_acc,
-            sum_scheme,
-            enable_chunks,
-            rec_multVar_highdim,
-            use_fast_math,
+            *flags.values(),
         )
-        self._formula = declared.formula
-        self._names = declared.names
-        self._ready: dict[Any, Any] = {}  # what a door keeps for calls to come, by dtype
-        # Whether users see the kernel's results as they are: all of them, and flat.
-        self._plain = not any(r.hidden or len(r.tail) > 1 for r in self._formula.results)
         inside = [formula, *([str(opt_arg)] if opt_arg else []), str(1 - axis)]
         self.formula = (
             f"{reduction_op}_Reduction({','.join([*inside, *([formula2] if formula2 else [])])})"
         )
         self.aliases = list(aliases)
-        self.nargs = len(declared.names)
         self.reduction_op = reduction_op
-        self.axis = axis
         self.opt_arg = opt_arg
+
+    @classmethod
+    def of(cls, declared: Declared, axis: int, options: Mapping[str, Any]) -> Self:
+        """The reduction over `axis` of a formula in normal form, of which there is no string.
+
+        options: those of the constructor that say how to compute, by name.
+        Raises `ArgumentTypeError` for one that there is not.
+        """
+        unknown = [name for name in options if name not in FLAGS]
+        if unknown:
+            raise ArgumentTypeError(
+                f"There is no option {unknown[0]!r}: a reduction takes {', '.join(FLAGS)}, and a "
+                "call backend, device_id, ranges, out."
+            )
+        self = cls.__new__(cls)
+        self._take(declared, axis, {**FLAGS, **options})
+        self.formula = declared.formula.text
+        self.aliases = list(declared.names)
+        self.reduction_op = declared.formula.reduction.name
+        self.opt_arg = declared.formula.count
+        self._given = declared, axis, dict(options)
+        return self
+
+    def _take(self, declared: Declared, axis: int, flags: Mapping[str, Any]) -> None:
+        """Keeps what calls need. Raises `ArgumentError` for options that do not fit."""
+        formula = declared.formula
+        reduction = formula.reduction
+        accumulator, double = flags["dtype_acc"], flags["use_double_acc"]
+        summed = reduction.derivative is not None
+        _check_accuracy(reduction.name, summed, accumulator, double, flags["sum_scheme"])
+        self._formula = formula
+        self._names = declared.names
+        self._ready: dict[Any, Any] = {}  # what a door keeps for calls to come, by dtype
+        # Whether users see the kernel's results as they are: all of them, and flat.
+        self._plain = not any(r.hidden or len(r.tail) > 1 for r in formula.results)
+        self.nargs = len(declared.names)
+        self.axis = axis
         self.optional_flags = {
-            "dtype_acc": "float64" if use_double_acc else dtype_acc,
-            "sum_scheme": sum_scheme,
-            "use_fast_math": int(use_fast_math),
-            "enable_chunks": int(enable_chunks),
-            "multVar_highdim": int(bool(rec_multVar_highdim)),
+            "dtype_acc": "float64" if double else accumulator,
+            "sum_scheme": flags["sum_scheme"],
+            "use_fast_math": int(flags["use_fast_math"]),
+            "enable_chunks": int(flags["enable_chunks"]),
+            "multVar_highdim": int(bool(flags["rec_multVar_highdim"])),
         }
         self._accumulates = self.optional_flags["dtype_acc"] != "auto"
 
@@ -186,11 +229,25 @@ class GenredBase(ABC):
                 f"{' or '.join(ACCUMULATORS[accumulator])}, and the arrays are {dtype}."
             )
 
-    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        if isinstance(self._given[0], Declared):
+            declared, axis, options = self._given
+            return _from_text, (type(self), declared.formula.text, declared.names, axis, options)
         return type(self), self._given
 
     def __repr__(self) -> str:
         return f"Genred({self.formula!r}, {self.aliases!r})"
+
+
+def _from_text(
+    cls: type[GenredBase],
+    text: str,
+    names: tuple[str, ...],
+    axis: int,
+    options: Mapping[str, Any],
+) -> GenredBase:
+    """What `GenredBase.of` made, from what pickles carry of it."""
+    return cls.of(Declared(make_formula(*read(text)), names), axis, options)
 
 
 def check_call(count: int, names: Sequence[str], backend: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError
 from ..formula import Formula
-from ..frontend.genred import GenredBase, check_call, common_dtype
+from ..frontend.genred import Declared, GenredBase, check_call, common_dtype
 from ..frontend.shapes import fit
 from .primitive import reduce
 from .ranges import normal_ranges
@@ -40,9 +40,9 @@ class Genred(GenredBase):
     formula compiles it, in tens of milliseconds. Threads may share one object.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._compiled = _function(self._formula, self._names)
+    def _take(self, declared: Declared, axis: int, flags: Mapping[str, Any]) -> None:
+        super()._take(declared, axis, flags)
+        self._compiled = _function(declared.formula, declared.names)
 
     def __call__(
         self,

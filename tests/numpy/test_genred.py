@@ -18,6 +18,7 @@ from jaxkeops.errors import (
     NoBackendError,
     UnknownNameError,
 )
+from jaxkeops.frontend.genred import Declared
 from jaxkeops.numpy import Genred
 
 FORMULA = "Exp(-G * SqDist(X,Y)) * B"
@@ -389,3 +390,13 @@ def test_a_formula_of_ten_thousand_operations_is_compiled(rng):
     k = np.arange(2000)
     expected = [(((k + 1.5) * a - y) * (y + k + 0.25)).sum() for a in x[:, 0]]
     np.testing.assert_allclose(reduce(x, y)[:, 0], expected, rtol=1e-12)
+
+
+def test_a_reduction_of_a_formula_that_has_no_string(rng):
+    x, y = rng.normal(size=(3, 2)), rng.normal(size=(4, 2))
+    written = Genred("SqDist(x, y)", ["x = Vi(2)", "y = Vj(2)"], "Min", axis=1)
+    made = Genred.of(Declared(written._formula, ("x", "y")), 1, {})
+    np.testing.assert_array_equal(made(x, y), written(x, y))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(made))(x, y), written(x, y))
+    with pytest.raises(ArgumentTypeError, match="no option 'fast'"):
+        Genred.of(Declared(written._formula, ("x", "y")), 1, {"fast": True})
