@@ -278,3 +278,51 @@ composite(
     domain=(-2, 2),
     samples=(((1, 6), ()), ((6, 1), ()), ((1, 2), ())),
 )
+
+
+_one(
+    "ComplexLog",
+    "The principal logarithm of f: its imaginary part is the angle of f.",
+    lambda a, b: _join(F.Log(F.Square(a) + F.Square(b)) * 0.5, F.Atan2(b, a)),
+    lambda f: _pairs(np.log(_z(f))),
+)
+
+
+def _root(a: Node, b: Node) -> Node:
+    # By the angle: with the root of (modulus - a) / 2, small imaginary parts would lose digits.
+    modulus = F.Sqrt(F.Sqrt(F.Square(a) + F.Square(b)))
+    half_angle = F.Atan2(b, a) * 0.5
+    return _join(modulus * F.Cos(half_angle), modulus * F.Sin(half_angle))
+
+
+_one(
+    "ComplexSqrt",
+    "The principal square root of f: its real part is not negative.",
+    _root,
+    lambda f: _pairs(np.sqrt(_z(f))),
+)
+
+
+def _power(f: Node, m: int) -> Node:
+    """By repeated squaring: 2 log2(m) products at most."""
+    _half("ComplexPow", f.dim)
+    one = F.ComplexPair(spread(F.IntCst(1), f.dim // 2), F.Zero(f.dim // 2))
+    result, square, left = None, f, abs(m)
+    while left:
+        if left % 2:
+            result = square if result is None else F.ComplexMult(result, square)
+        left //= 2
+        square = F.ComplexMult(square, square) if left else square
+    if result is None:
+        return one
+    return F.ComplexDivide(one, result) if m < 0 else result
+
+
+composite(
+    "ComplexPow",
+    "f to the power m, an integer literal: 1 if m is 0, whatever f is.",
+    expand=_power,
+    value=lambda f, m: _pairs(_z(f) ** m),
+    domain=(0.5, 2),
+    samples=(((6,), (3,)), ((2,), (-2,)), ((2,), (0,))),
+)
