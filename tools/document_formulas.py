@@ -7,17 +7,16 @@ Run it after a change of an operation, an operator or a reduction: a test compar
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from jaxkeops.formula.node import OPS, Node, Op, Var
 from jaxkeops.formula.operators import OPERATORS, Operator
 from jaxkeops.formula.reduction import REDUCTIONS, SPELLINGS, Reduction
+from jaxkeops.formula.signature import argument_names
 
 PAGE = Path(__file__).parent.parent / "docs" / "formulas.md"
-FORMULA_LETTERS = "fgab"  # of ops whose functions do not name their arguments
 
 
 def with_tables(page: str) -> str:
@@ -44,7 +43,7 @@ def with_tables(page: str) -> str:
 
 def signature(op: Op) -> str:
     """How a formula calls `op`: "Round(f, d=0)"."""
-    names = _argument_names(op)
+    names = argument_names(op)
     defaults = op.optional_params
     required = len(names) - len(defaults)
     shown = names[:required]
@@ -52,26 +51,6 @@ def signature(op: Op) -> str:
         f"{name}={_literal(value)}" for name, value in zip(names[required:], defaults, strict=True)
     ]
     return f"{op.name}({', '.join(shown)})"
-
-
-def _argument_names(op: Op) -> list[str]:
-    """Those of the function that is its value, spelled as its sentence does: A, not a."""
-    count = op.arity + len(op.samples[0][1])
-    names = _parameters(op.value, count) or _parameters(op.expand, count)
-    names = names or list(FORMULA_LETTERS[:count])
-    words = re.findall(r"\w+", op.doc)
-    spellings = {word.lower(): word for word in words}
-    return [
-        name if name in words else spellings.get(name.replace("_", "").lower(), name)
-        for name in names
-    ]
-
-
-def _parameters(function: Callable[..., object] | None, count: int) -> list[str] | None:
-    if not inspect.isfunction(function):
-        return None  # functions of NumPy call theirs x, x1, x2
-    names = list(inspect.signature(function).parameters)
-    return names if len(names) == count else None
 
 
 def _reduction_row(reduction: Reduction) -> Sequence[str]:

@@ -44,7 +44,7 @@ BINARY: dict[str, tuple[int, Callable[[Value, Value], Value]]] = {
     "-": (3, lambda a, b: F.Subtract(a, b)),
     "*": (4, lambda a, b: F.Mult(a, b)),
     "/": (4, lambda a, b: F.Inv(b) if _is_number(a) and a == 1 else F.Divide(a, b)),
-    "**": (POWER, lambda a, b: _power(a, b)),
+    "**": (POWER, lambda a, b: power(a, b)),
 }
 ON_NUMBERS: dict[str, Callable[[float, float], float]] = {
     "+": operator.add,
@@ -343,7 +343,8 @@ def _worked_out(symbol: str, left: float, right: float) -> float:
     raise FormulaError(f"{left} {symbol} {right} is not a number in range.")
 
 
-def _power(base: Node | float, exponent: Node | float) -> Node:
+def power(base: Node | float, exponent: Node | float) -> Node:
+    """base ** exponent, as the op that says it best."""
     if isinstance(exponent, Node):
         return F.Powf(base, exponent)
     match exponent:

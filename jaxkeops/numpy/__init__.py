@@ -2,5 +2,12 @@
 
 from . import cluster as cluster
 from .genred import Genred as Genred
+from .lazy import (
+    ComplexLazyTensor as ComplexLazyTensor,
+    LazyTensor as LazyTensor,
+    Pm as Pm,
+    Vi as Vi,
+    Vj as Vj,
+)
 
-__all__ = ["Genred", "cluster"]
+__all__ = ["ComplexLazyTensor", "Genred", "LazyTensor", "Pm", "Vi", "Vj", "cluster"]

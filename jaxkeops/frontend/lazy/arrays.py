@@ -1,0 +1,60 @@
+"""The contract of an array library: all that lazy tensors ask of the arrays of a door."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..genred import GenredBase
+from ..shapes import Shape
+
+
+class Arrays(ABC):
+    """What a door knows of its arrays, which have `shape`, `swapaxes` and indexing themselves.
+
+    library: the name of the array type, for messages.
+    genred: the door's reductions of formulas.
+    """
+
+    library: str
+    genred: type[GenredBase]
+
+    @abstractmethod
+    def is_array(self, x: Any) -> bool:
+        """Whether `x` is an array that the door takes."""
+
+    @abstractmethod
+    def dtype(self, array: Any) -> str:
+        """The name of its dtype: "float32"."""
+
+    @abstractmethod
+    def default_dtype(self) -> str:
+        """That of what is made of numbers alone."""
+
+    @abstractmethod
+    def parameter(self, numbers: float | Sequence[float], dtype: str, like: Any) -> Any:
+        """The numbers as an argument of a reduction, of `dtype`; on the device of `like`, if any.
+
+        One number may be any argument of a parameter of dim 1.
+        """
+
+    @abstractmethod
+    def cast(self, array: Any, dtype: str) -> Any:
+        """The array with that dtype, differentiable."""
+
+    def reshape(self, array: Any, shape: Shape) -> Any:
+        """The array with that shape."""
+        return array.reshape(shape)
+
+    @abstractmethod
+    def real_view(self, array: Any) -> Any:
+        """Of complex numbers (..., D), the pairs (..., 2 D) of real and imaginary parts."""
+
+    @abstractmethod
+    def complex_view(self, array: Any) -> Any:
+        """Of pairs (..., 2 D), the complex numbers (..., D)."""
+
+    @abstractmethod
+    def patterns(self) -> dict[str, Callable[..., Any]]:
+        """The functions of the door that make ranges, by name."""

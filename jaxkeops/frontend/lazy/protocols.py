@@ -1,0 +1,112 @@
+"""Functions of NumPy and PyTorch applied to lazy tensors: which operator or method each one is."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ...errors import ArgumentTypeError
+from .expression import Expression
+
+# Where the library's name, less "torch." or underscores, is not that of the method.
+OPERATORS: dict[str, Callable[..., Any]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "sub": operator.sub,
+    "multiply": operator.mul,
+    "mul": operator.mul,
+    "divide": operator.truediv,
+    "true_divide": operator.truediv,
+    "div": operator.truediv,
+    "truediv": operator.truediv,
+    "negative": operator.neg,
+    "neg": operator.neg,
+    "positive": operator.pos,
+    "power": operator.pow,
+    "float_power": operator.pow,
+    "pow": operator.pow,
+    "absolute": abs,
+    "fabs": abs,
+    "abs": abs,
+    "remainder": operator.mod,
+    "mod": operator.mod,
+    "matmul": operator.matmul,
+    "less": operator.lt,
+    "lt": operator.lt,
+    "less_equal": operator.le,
+    "le": operator.le,
+    "greater": operator.gt,
+    "gt": operator.gt,
+    "greater_equal": operator.ge,
+    "ge": operator.ge,
+    "equal": operator.eq,
+    "eq": operator.eq,
+    "not_equal": operator.ne,
+    "ne": operator.ne,
+}
+REFLECTED = {f"r{name}": OPERATORS[name] for name in ("add", "sub", "mul", "div", "truediv", "pow")}
+METHODS = {
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "reciprocal": "inv",
+    "conjugate": "conj",
+    "fmax": "maximum",
+    "fmin": "minimum",
+}
+SAME_NAME = {
+    *("acos", "angle", "asin", "atan", "atan2", "clamp", "conj", "cos", "exp", "floor", "log"),
+    *("logsumexp", "maximum", "minimum", "norm", "relu", "round", "rsqrt", "sign", "sin", "sinc"),
+    *("sqrt", "square", "sum", "tanh", "real", "imag", "min", "max", "argmin", "argmax"),
+}
+JOINING = ("concatenate", "concat", "cat")
+
+
+def apply_ufunc(
+    ufunc: Any, method: str, inputs: tuple[Any, ...], options: Mapping[str, Any]
+) -> Any:
+    """What a NumPy ufunc of `inputs` is; NotImplemented if it is nothing here."""
+    if method != "__call__" or options:
+        return NotImplemented
+    return apply_function(ufunc.__name__, inputs, {})
+
+
+def apply_function(name: str, args: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
+    """What the function of this name is of lazy tensors; NotImplemented if it is nothing here."""
+    name = name.strip("_")
+    if name in REFLECTED:
+        return apply_function(name[1:], args[::-1], options)
+    if name in OPERATORS and not options:
+        return _operated(OPERATORS[name], *args)
+    if name in JOINING:
+        tensors, *rest = args
+        first = next(each for each in tensors if isinstance(each, Expression))
+        dim = rest[0] if rest else options.get("axis", options.get("dim", 0))
+        return first._real.concatenate(tuple(tensors), dim)
+    if name == "where" and len(args) == 3 and not options:
+        condition, one, other = args
+        lazy = next(each for each in args if isinstance(each, Expression))
+        return lazy._real(one).where(condition, other)
+    name = METHODS.get(name, name)
+    known = name in SAME_NAME or name in METHODS.values()
+    if not known or not args:
+        return NotImplemented
+    first = args[0]
+    if not isinstance(first, Expression):
+        first = next(each for each in args if isinstance(each, Expression))._real(first)
+    found = getattr(first, name, None)
+    if found is None:
+        raise ArgumentTypeError(f"{name} is not defined for a {type(first).__name__}.")
+    return found(*args[1:], **options) if callable(found) else found
+
+
+def _operated(function: Callable[..., Any], *args: Any) -> Any:
+    """The operator, where an array on the left would ask NumPy again, and so on for ever."""
+    if args and not isinstance(args[0], Expression):
+        lazy = next(each for each in args if isinstance(each, Expression))
+        if function is operator.matmul:
+            return lazy.__rmatmul__(args[0])
+        args = (lazy._operand(args[0]), *args[1:])
+    return function(*args)

@@ -1,0 +1,68 @@
+"""JAX's arrays as lazy tensors know them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..frontend.lazy import Arrays
+from ..frontend.shapes import Shape
+from . import cluster
+from .genred import Genred
+
+
+class JaxArrays(Arrays):
+    library = "jax.Array"
+    genred = Genred
+
+    def is_array(self, x: Any) -> bool:
+        return isinstance(x, jax.Array | np.ndarray)
+
+    def dtype(self, array: Any) -> str:
+        dtype = array.dtype
+        if isinstance(array, np.ndarray):  # JAX may hold it in another one
+            dtype = jax.dtypes.canonicalize_dtype(dtype)
+        return _name(dtype)
+
+    def default_dtype(self) -> str:
+        return jnp.result_type(float).name
+
+    def parameter(self, numbers: float | Sequence[float], dtype: str, like: Any) -> Any:
+        # A Python number is an argument of a compiled function in less time than an array of it.
+        return numbers if isinstance(numbers, float) else jnp.asarray(numbers, dtype)
+
+    def cast(self, array: Any, dtype: str) -> Any:
+        return jnp.asarray(array, dtype)
+
+    def reshape(self, array: Any, shape: Shape) -> Any:
+        return array.reshape(shape) if isinstance(array, np.ndarray) else _reshaped(array, shape)
+
+    def real_view(self, array: Any) -> Any:
+        array = jnp.asarray(array)
+        pairs = jnp.stack([array.real, array.imag], -1)
+        return pairs.reshape((*array.shape[:-1], 2 * array.shape[-1]))
+
+    def complex_view(self, array: Any) -> Any:
+        return jax.lax.complex(array[..., ::2], array[..., 1::2])
+
+    def patterns(self) -> dict[str, Callable[..., Any]]:
+        return {name: getattr(cluster, name) for name in cluster.__all__}
+
+
+@partial(jax.jit, static_argnums=1, inline=True)
+def _reshaped(array: jax.Array, shape: Shape) -> jax.Array:
+    """Compiled, it takes 5 us; the method of arrays 16."""
+    return array.reshape(shape)
+
+
+_NAMES: dict[np.dtype, str] = {jnp.dtype(each): each for each in ("float32", "float64")}
+
+
+def _name(dtype: np.dtype) -> str:
+    """The name of a dtype, which takes 2 us to say it, 15 times less for the usual ones."""
+    return _NAMES.get(dtype) or dtype.name

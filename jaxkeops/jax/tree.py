@@ -1,0 +1,48 @@
+"""Lazy tensors as pytrees: their arrays are the leaves, the formula is structure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..frontend.lazy import Expression, Leaf
+from ..frontend.lazy.frame import frame_of_all
+
+Structure = tuple[Any, ...]
+
+
+def flatten(tensor: Expression) -> tuple[tuple[Any, ...], Structure]:
+    """The arrays and numbers, then the ranges; and all else, to compare and to hash."""
+    children = []
+    leaves = []
+    for leaf in tensor._frame.leaves:
+        known = leaf.index is None and not isinstance(leaf.data, list)
+        if known:
+            children.append(leaf.data)
+        numbers = tuple(leaf.data) if isinstance(leaf.data, list) else None
+        leaves.append((leaf.axis, leaf.dim, leaf.dtype is None, leaf.index, numbers))
+    ranges = tensor.ranges
+    structure = (tensor._node, tuple(leaves), tensor.backend)
+    return (tuple(children), ranges), structure
+
+
+def unflatten(cls: type[Expression], structure: Structure, children: tuple[Any, ...]) -> Any:
+    """A lazy tensor of what JAX puts in the place of the arrays: others, tracers, or anything."""
+    node, leaves, backend = structure
+    given = iter(children[0])
+    made = [_leaf(*each, given) for each in leaves]
+    return cls._of(node, frame_of_all(made), children[1], backend)
+
+
+def _leaf(axis: str, dim: int, weak: bool, index: int | None, numbers: Any, given: Any) -> Leaf:
+    if index is not None:
+        return Leaf(axis, dim, None, None, index=index)
+    if numbers is not None:
+        return Leaf(axis, dim, list(numbers), None)
+    data = next(given)
+    shape = getattr(data, "shape", None)
+    core = 1 if axis == "p" else 2
+    if weak or shape is None or len(shape) < core:
+        return Leaf(axis, dim, data, None)
+    dtype = getattr(data, "dtype", None)
+    rows = shape[-2] if axis != "p" else None
+    return Leaf(axis, dim, data, getattr(dtype, "name", None), tuple(shape[:-core]), rows)

@@ -1,0 +1,48 @@
+"""NumPy's arrays as lazy tensors know them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..frontend.lazy import Arrays
+from . import cluster
+from .genred import Genred
+
+
+class NumPyArrays(Arrays):
+    library = "numpy.ndarray"
+    genred = Genred
+
+    def __init__(self) -> None:
+        self._names: dict[Any, str] = {}  # a dtype takes 2 us to say its name
+
+    def is_array(self, x: Any) -> bool:
+        return isinstance(x, np.ndarray)
+
+    def dtype(self, array: Any) -> str:
+        name = self._names.get(array.dtype)
+        if name is None:
+            name = self._names[array.dtype] = array.dtype.name
+        return name
+
+    def default_dtype(self) -> str:
+        return "float64"
+
+    def parameter(self, numbers: float | Sequence[float], dtype: str, like: Any) -> Any:
+        return np.array(numbers, dtype if like is None else like.dtype, ndmin=1)
+
+    def cast(self, array: Any, dtype: str) -> Any:
+        return array.astype(dtype)
+
+    def real_view(self, array: Any) -> Any:
+        contiguous = np.ascontiguousarray(array)
+        return contiguous.view(contiguous.real.dtype)
+
+    def complex_view(self, array: Any) -> Any:
+        return array.view(np.result_type(array.dtype, np.complex64))
+
+    def patterns(self) -> dict[str, Callable[..., Any]]:
+        return {name: getattr(cluster, name) for name in cluster.__all__}

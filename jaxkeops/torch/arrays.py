@@ -1,0 +1,62 @@
+"""PyTorch's tensors as lazy tensors know them, and PyTorch's functions of lazy tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from ..frontend.lazy import Arrays, apply_function
+from . import cluster
+from .genred import Genred
+from .op import DTYPES
+
+
+class TorchArrays(Arrays):
+    library = "torch.Tensor"
+    genred = Genred
+
+    def __init__(self) -> None:
+        self._names: dict[torch.dtype, str] = {}
+
+    def is_array(self, x: Any) -> bool:
+        return isinstance(x, torch.Tensor)
+
+    def dtype(self, array: Any) -> str:
+        name = self._names.get(array.dtype)
+        if name is None:
+            name = self._names[array.dtype] = str(array.dtype).removeprefix("torch.")
+        return name
+
+    def default_dtype(self) -> str:
+        return str(torch.get_default_dtype()).removeprefix("torch.")
+
+    def parameter(self, numbers: float | Sequence[float], dtype: str, like: Any) -> Any:
+        device = None if like is None else like.device
+        if isinstance(numbers, float):
+            return torch.full((1,), numbers, dtype=DTYPES[dtype], device=device)
+        return torch.tensor(numbers, dtype=DTYPES[dtype], device=device)
+
+    def cast(self, array: Any, dtype: str) -> Any:
+        return array.to(DTYPES[dtype])
+
+    def real_view(self, array: Any) -> Any:
+        return torch.view_as_real(array.resolve_conj()).flatten(-2)
+
+    def complex_view(self, array: Any) -> Any:
+        return torch.view_as_complex(array.unflatten(-1, (-1, 2)))
+
+    def patterns(self) -> dict[str, Callable[..., Any]]:
+        return {name: getattr(cluster, name) for name in cluster.__all__}
+
+
+def torch_function(
+    cls: type,
+    function: Callable[..., Any],
+    types: Sequence[type],
+    args: tuple[Any, ...] = (),
+    options: Mapping[str, Any] | None = None,
+) -> Any:
+    """What PyTorch asks where a lazy tensor is an argument of one of its functions."""
+    return apply_function(function.__name__, args, options or {})
