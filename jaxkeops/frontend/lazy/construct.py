@@ -109,8 +109,9 @@ def _of_array(arrays: Arrays, x: Any, axis: int | None) -> tuple[Leaf, bool]:
 
 
 def _of_floats(arrays: Arrays, x: Any, dtype: str, axis: int | None, source: Any) -> Leaf:
-    _check_dtype(dtype)
     shape = tuple(x.shape)
+    if shape or not dtype.startswith(("int", "uint")):  # one integer is a number like others
+        _check_dtype(dtype)
     rank = len(shape)
     if rank >= 1 and shape[-1] == 0:
         raise ArgumentError(f"The array has shape {shape}: rows have at least one coordinate.")

@@ -6,6 +6,8 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from ...errors import ArgumentTypeError
 from .expression import Expression
 
@@ -70,7 +72,9 @@ def apply_ufunc(
     """What a NumPy ufunc of `inputs` is; NotImplemented if it is nothing here."""
     if method != "__call__" or options:
         return NotImplemented
-    return apply_function(ufunc.__name__, inputs, {})
+    # NumPy makes arrays of its scalars before it asks.
+    given = [x.item() if isinstance(x, np.ndarray) and x.ndim == 0 else x for x in inputs]
+    return apply_function(ufunc.__name__, tuple(given), {})
 
 
 def apply_function(name: str, args: tuple[Any, ...], options: Mapping[str, Any]) -> Any:

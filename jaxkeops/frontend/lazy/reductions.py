@@ -7,6 +7,8 @@ from typing import Any
 from ...errors import ArgumentError, ArgumentTypeError
 from ...formula.methods import reduced_coordinates
 from .expression import Expression
+from .frame import frame_of
+from .leaf import Leaf
 from .reduced import Reduced, evaluate, reducer, split_options
 
 
@@ -74,6 +76,8 @@ class Reductions(Expression):
             frame, ranges, backend = joined._frame, joined.ranges, joined.backend
             weight = self._apply(reduction_op, _second, (self, weights))._node
             of_complex = of_complex or weights.is_complex
+        if not frame.leaves:  # a formula of numbers alone still needs an input, to say the dtype
+            frame = frame_of(Leaf("p", 1, 0.0, None))
         flags, given = split_options(options)
         function = reducer(
             self._arrays.genred, reduction_op, node, weight, frame.kinds, over, opt_arg, flags

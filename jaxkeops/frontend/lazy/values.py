@@ -101,7 +101,8 @@ class Values(Expression):
 
     def _valued(self, axes: Mapping[str, str], moved: Callable[[Leaf], Leaf], rows: Shape) -> Any:
         """The values where `moved` puts the leaves, (*rows, D) or rows if D is 1."""
-        frame = frame_of_all([moved(leaf) for leaf in self._frame.leaves])
+        leaves = self._frame.leaves or (Leaf("p", 1, 0.0, None),)  # to say the dtype
+        frame = frame_of_all([moved(leaf) for leaf in leaves])
         node = _on_axes(self._node, tuple(axes.items()))
         function = reducer(self._arrays.genred, "Sum", node, None, frame.kinds, 1)
         options = {} if self.backend is None else {"backend": self.backend}
