@@ -133,6 +133,8 @@ class Algebra(Expression):
         return apply_ufunc(ufunc, method, inputs, options)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        if function.__module__ != "numpy":  # norm and inv of numpy.linalg are of whole matrices
+            return NotImplemented
         return apply_function(function.__name__, args, options)
 
 

@@ -46,6 +46,8 @@ class ComplexTensor(Algebra, Values, Products, Masks, Reductions, ComplexOperati
 
     def _combined(self, symbol: str, name: str, other: Any, swapped: bool) -> Any:
         """The operator of this and an expression, real or complex, on its right unless swapped."""
+        if name not in _BUILD:
+            self._refused(other)
         with_real = None if other.is_complex or (swapped and name == "divide") else name
         if with_real in _WITH_REAL:
             return self._apply(symbol, _WITH_REAL[name], (self, other), (), self._complex)
@@ -101,18 +103,15 @@ class ComplexTensor(Algebra, Values, Products, Masks, Reductions, ComplexOperati
         return cls._real.concatenate(tensors, dim)
 
     def _rows_or_coordinates(self, name: str, axis: Any, dim: Any, options: dict[str, Any]) -> Any:
+        _check_sum(name)
         given = axis if dim is None else dim
-        if name == "Sum" and (given == -1 or given == self.dim() - 1) and not options:
+        if (given == -1 or given == self.dim() - 1) and not options:
             return self._apply("sum", complex_sum, (self,), (), self._complex)
         return super()._rows_or_coordinates(name, axis, dim, options)
 
     def reduction(self, reduction_op: str, *args: Any, **options: Any) -> Any:
         """The sum; no other reduction is of complex numbers."""
-        if reduction_op != "Sum":
-            raise ArgumentTypeError(
-                f"{reduction_op} is not defined for complex numbers: only Sum is. Take real, imag "
-                "or abs() first."
-            )
+        _check_sum(reduction_op)
         return super().reduction(reduction_op, *args, **options)
 
     def _refused(self, other: Any) -> Any:
@@ -122,3 +121,11 @@ class ComplexTensor(Algebra, Values, Products, Masks, Reductions, ComplexOperati
 
     __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _refused
     __hash__ = None
+
+
+def _check_sum(reduction: str) -> None:
+    if reduction != "Sum":
+        raise ArgumentTypeError(
+            f"{reduction} is not defined for complex numbers: only Sum is. Take real, imag or "
+            "abs() first."
+        )

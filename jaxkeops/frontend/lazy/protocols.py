@@ -60,9 +60,11 @@ METHODS = {
 }
 SAME_NAME = {
     *("acos", "angle", "asin", "atan", "atan2", "clamp", "conj", "cos", "exp", "floor", "log"),
-    *("logsumexp", "maximum", "minimum", "norm", "relu", "round", "rsqrt", "sign", "sin", "sinc"),
-    *("sqrt", "square", "sum", "tanh", "real", "imag", "min", "max", "argmin", "argmax"),
+    *("maximum", "minimum", "relu", "round", "rsqrt", "sign", "sin", "sinc", "sqrt", "square"),
+    *("tanh", "real", "imag"),
 }
+# With an axis only: without one, theirs are over all axes, and ours over the last.
+OVER_AN_AXIS = ("sum", "logsumexp")
 JOINING = ("concatenate", "concat", "cat")
 
 
@@ -93,10 +95,13 @@ def apply_function(name: str, args: tuple[Any, ...], options: Mapping[str, Any])
         condition, one, other = args
         lazy = next(each for each in args if isinstance(each, Expression))
         return lazy._real(one).where(condition, other)
-    name = METHODS.get(name, name)
-    known = name in SAME_NAME or name in METHODS.values()
+    if name in OVER_AN_AXIS:
+        known = len(args) > 1 or options.keys() & {"axis", "dim"}
+    else:
+        known = name in SAME_NAME or name in METHODS
     if not known or not args:
         return NotImplemented
+    name = METHODS.get(name, name)
     first = args[0]
     if not isinstance(first, Expression):
         first = next(each for each in args if isinstance(each, Expression))._real(first)
