@@ -1,6 +1,16 @@
 """Reductions of formulas over JAX arrays, to be transformed like any JAX function."""
 
 from . import batching as batching, cluster as cluster, derivatives as derivatives
+from .generic import (
+    generic_argkmin as generic_argkmin,
+    generic_argmax as generic_argmax,
+    generic_argmin as generic_argmin,
+    generic_kmin as generic_kmin,
+    generic_logsumexp as generic_logsumexp,
+    generic_max as generic_max,
+    generic_min as generic_min,
+    generic_sum as generic_sum,
+)
 from .genred import Genred as Genred
 from .lazy import (
     ComplexLazyTensor as ComplexLazyTensor,
@@ -20,4 +30,12 @@ __all__ = [
     "Vi",
     "Vj",
     "cluster",
+    "generic_argkmin",
+    "generic_argmax",
+    "generic_argmin",
+    "generic_kmin",
+    "generic_logsumexp",
+    "generic_max",
+    "generic_min",
+    "generic_sum",
 ]

@@ -1,8 +1,9 @@
-"""Ranges for block-sparse reductions over JAX arrays: six integer arrays from each function.
+"""Clusters of rows, and ranges for block-sparse reductions over JAX arrays.
 
-int64, or int32 where JAX's x64 mode is off. How many blocks there are depends on the values, so
-the arrays given must be concrete: call these functions outside of `jax.jit`, and give what they
-make to the function that is compiled. `causal` and `window` take numbers only, and work anywhere.
+Ranges are six integer arrays, int64, or int32 where JAX's x64 mode is off. How many blocks there
+are depends on the values, so the arrays given must be concrete: call these functions outside of
+`jax.jit`, and give what they make to the function that is compiled. `causal` and `window` take
+numbers only, and work anywhere.
 """
 
 from __future__ import annotations
@@ -15,10 +16,22 @@ import numpy as np
 from jax.core import Tracer
 
 from ..errors import ArgumentError
-from ..frontend import patterns
+from ..frontend import clusters, patterns
 from ..frontend.patterns import swap_axes as swap_axes
 
-__all__ = ["block_mask", "causal", "from_matrix", "segment_ids", "swap_axes", "window"]
+__all__ = [
+    "block_mask",
+    "causal",
+    "cluster_centroids",
+    "cluster_ranges",
+    "cluster_ranges_centroids",
+    "from_matrix",
+    "grid_cluster",
+    "segment_ids",
+    "sort_clusters",
+    "swap_axes",
+    "window",
+]
 
 Arrays: TypeAlias = tuple[jax.Array, ...]
 
@@ -69,6 +82,58 @@ def window(M: int, N: int, before: int, after: int) -> Arrays:
     Raises `ArgumentError` or `ArgumentTypeError`.
     """
     return _jax_arrays(patterns.window(M, N, before, after))
+
+
+def grid_cluster(x: Any, size: Any) -> jax.Array:
+    """(M,) labels of the cubic cells of a grid, aligned at 0, that hold the rows of x.
+
+    x: (M, D). size: the edge of a cell, or D of them. Cells without rows have no label.
+    """
+    _refuse_traced(x=x, size=size)
+    return jnp.asarray(clusters.grid_labels(np.asarray(x), size), int)
+
+
+def sort_clusters(x: Any, lab: jax.Array) -> tuple[Any, jax.Array]:
+    """The array x, or each of a tuple or list, and the labels, with rows sorted by label."""
+    order = jnp.argsort(lab, stable=True)
+    if isinstance(x, tuple | list):
+        return type(x)(each[order] for each in x), lab[order]
+    return x[order], lab[order]
+
+
+def cluster_ranges(lab: Any, Nlab: int | None = None) -> jax.Array:
+    """(C, 2): the rows [start, end) of each cluster, once sorted. C is Nlab if given."""
+    _refuse_traced(lab=lab)
+    return jnp.asarray(clusters.label_ranges(np.asarray(lab), Nlab), int)
+
+
+def cluster_centroids(
+    x: jax.Array,
+    lab: Any,
+    Nlab: int | None = None,
+    weights: jax.Array | None = None,
+    weights_c: jax.Array | None = None,
+) -> jax.Array:
+    """(C, D): the mean of the rows of each cluster, with weights (M,) if given.
+
+    weights_c: their sums (C,), if they are known. A cluster without weight is at 0.
+    Differentiable in x and the weights; with Nlab, the labels may be traced.
+    """
+    count = len(cluster_ranges(lab)) if Nlab is None else Nlab
+    given = jnp.ones(len(x), x.dtype) if weights is None else weights
+    totals = jax.ops.segment_sum(given, lab, count) if weights_c is None else weights_c
+    sums = jax.ops.segment_sum(x * given[:, None], lab, count)
+    return sums / jnp.where(totals == 0, 1, totals)[:, None]
+
+
+def cluster_ranges_centroids(
+    x: jax.Array, lab: Any, weights: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The ranges, the centroids, and the weights (C,) of the clusters: counts if there are none."""
+    ranges = cluster_ranges(lab)
+    given = jnp.ones(len(x), x.dtype) if weights is None else weights
+    totals = jax.ops.segment_sum(given, lab, len(ranges))
+    return ranges, cluster_centroids(x, lab, len(ranges), given, totals), totals
 
 
 def _refuse_traced(**arrays: Any) -> None:

@@ -1,6 +1,16 @@
 """Reductions of formulas over PyTorch tensors: a drop-in replacement of `pykeops.torch`."""
 
 from . import cluster as cluster
+from .generic import (
+    generic_argkmin as generic_argkmin,
+    generic_argmax as generic_argmax,
+    generic_argmin as generic_argmin,
+    generic_kmin as generic_kmin,
+    generic_logsumexp as generic_logsumexp,
+    generic_max as generic_max,
+    generic_min as generic_min,
+    generic_sum as generic_sum,
+)
 from .genred import Genred as Genred
 from .lazy import (
     ComplexLazyTensor as ComplexLazyTensor,
@@ -10,4 +20,20 @@ from .lazy import (
     Vj as Vj,
 )
 
-__all__ = ["ComplexLazyTensor", "Genred", "LazyTensor", "Pm", "Vi", "Vj", "cluster"]
+__all__ = [
+    "ComplexLazyTensor",
+    "Genred",
+    "LazyTensor",
+    "Pm",
+    "Vi",
+    "Vj",
+    "cluster",
+    "generic_argkmin",
+    "generic_argmax",
+    "generic_argmin",
+    "generic_kmin",
+    "generic_logsumexp",
+    "generic_max",
+    "generic_min",
+    "generic_sum",
+]

@@ -1,6 +1,7 @@
-"""Ranges for block-sparse reductions over PyTorch tensors: six int64 tensors from each function.
+"""Clusters of rows, and ranges for block-sparse reductions over PyTorch tensors.
 
-Made on the CPU from what the arguments hold: call these functions outside of `torch.compile`.
+Ranges are six int64 tensors. Both are made on the CPU from what the arguments hold: call these
+functions outside of `torch.compile`.
 """
 
 from __future__ import annotations
@@ -11,10 +12,22 @@ import numpy as np
 import torch
 
 from ..errors import ArgumentError, ArgumentTypeError
-from ..frontend import patterns
+from ..frontend import clusters, patterns
 from ..frontend.patterns import swap_axes as swap_axes
 
-__all__ = ["block_mask", "causal", "from_matrix", "segment_ids", "swap_axes", "window"]
+__all__ = [
+    "block_mask",
+    "causal",
+    "cluster_centroids",
+    "cluster_ranges",
+    "cluster_ranges_centroids",
+    "from_matrix",
+    "grid_cluster",
+    "segment_ids",
+    "sort_clusters",
+    "swap_axes",
+    "window",
+]
 
 Tensors: TypeAlias = tuple[torch.Tensor, ...]
 
@@ -96,3 +109,68 @@ def _arrays(**tensors: Any) -> tuple[list[np.ndarray], torch.device]:
 
 def _tensors(ranges: patterns.Ranges, device: torch.device | str | None) -> Tensors:
     return tuple(torch.as_tensor(array, device=device) for array in ranges)
+
+
+def grid_cluster(x: torch.Tensor, size: Any) -> torch.Tensor:
+    """(M,) int32 labels of the cubic cells of a grid, aligned at the least coordinates.
+
+    x: (M, D). size: the edge of a cell, or D of them. Cells without rows have no label.
+    """
+    points = x.detach().cpu().numpy()
+    edges = size.detach().cpu().numpy() if isinstance(size, torch.Tensor) else size
+    origin = points.min(0) if points.ndim == 2 and len(points) else 0.0
+    labels = clusters.grid_labels(points, edges, origin)
+    return torch.as_tensor(labels, dtype=torch.int32, device=x.device)
+
+
+def sort_clusters(x: Any, lab: torch.Tensor) -> tuple[Any, torch.Tensor]:
+    """The tensor x, or each of a tuple or list, and the labels, with rows sorted by label."""
+    sorted_labels, order = torch.sort(lab.reshape(-1), stable=True)
+    if isinstance(x, tuple | list):
+        return type(x)(each[order] for each in x), sorted_labels
+    return x[order], sorted_labels
+
+
+def cluster_ranges(lab: torch.Tensor, Nlab: int | None = None) -> torch.Tensor:
+    """(C, 2) int64: the rows [start, end) of each cluster, once sorted. C is Nlab if given."""
+    (labels,), device = _arrays(lab=lab)
+    return torch.as_tensor(clusters.label_ranges(labels, Nlab), device=device)
+
+
+def cluster_centroids(
+    x: torch.Tensor,
+    lab: torch.Tensor,
+    Nlab: int | None = None,
+    weights: torch.Tensor | None = None,
+    weights_c: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """(C, D): the mean of the rows of each cluster, with weights (M,) if given.
+
+    weights_c: their sums (C,), if they are known. A cluster without weight is at 0.
+    Differentiable in x and the weights.
+    """
+    count = len(cluster_ranges(lab, Nlab))
+    given = x.new_ones(len(x)) if weights is None else weights.reshape(-1)
+    totals = _totals(given, lab, count) if weights_c is None else weights_c.reshape(-1)
+    sums = x.new_zeros(count, x.shape[1]).index_add(0, lab.long(), x * given[:, None])
+    return sums / torch.where(totals == 0, 1, totals)[:, None]
+
+
+def cluster_ranges_centroids(
+    x: torch.Tensor,
+    lab: torch.Tensor,
+    weights: torch.Tensor | None = None,
+    min_weight: float = 1e-9,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The ranges, the centroids, and the weights (C,) of the clusters: counts if there are none.
+
+    Weights below `min_weight` count as that.
+    """
+    ranges = cluster_ranges(lab)
+    given = x.new_ones(len(x)) if weights is None else weights.reshape(-1)
+    totals = _totals(given, lab, len(ranges)).clamp(min=min_weight)
+    return ranges, cluster_centroids(x, lab, len(ranges), given, totals), totals
+
+
+def _totals(weights: torch.Tensor, lab: torch.Tensor, count: int) -> torch.Tensor:
+    return weights.new_zeros(count).index_add(0, lab.long(), weights)

@@ -237,7 +237,8 @@ def in_all_ways(door, convert, **device):
         found[name] = getattr(door, name)(*given, **options), getattr(cluster, name)(*args)
     ranges, expected = found["window"]
     found["swap_axes"] = door.swap_axes(ranges), cluster.swap_axes(expected)
-    assert sorted(found) == sorted(door.__all__) == NAMES
+    assert sorted(found) == NAMES
+    assert set(NAMES) < set(door.__all__)
     return found.values()
 
 

@@ -1,0 +1,155 @@
+"""Lazy tensors of JAX arrays: jit, grad, vmap and the rest, and as pytrees."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxkeops.jax import ComplexLazyTensor, LazyTensor, Vi, Vj, cluster
+
+M, N, D = 4, 5, 3
+
+
+@pytest.fixture(autouse=True)
+def double():
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def arrays(rng):
+    return tuple(jnp.asarray(rng.uniform(0.2, 1.2, shape)) for shape in ((M, D), (N, D), ()))
+
+
+def lazy_kernel(x, y, p):
+    return (-((Vi(x) - Vj(y)) ** 2).sum(-1) * p / 2).exp()
+
+
+def dense_kernel(x, y, p):
+    return jnp.exp(-((x[:, None] - y) ** 2).sum(-1) * p / 2)
+
+
+REDUCTIONS = {
+    "sum": (lambda K: K.sum(1), lambda K: K.sum(1)[:, None]),
+    "logsumexp": (lambda K: K.logsumexp(1), lambda K: jax.nn.logsumexp(K, 1)[:, None]),
+    "min": (lambda K: K.min(dim=1), lambda K: K.min(1)[:, None]),
+    "Kmin": (lambda K: K.Kmin(2, dim=1), lambda K: jnp.sort(K, 1)[:, :2]),
+    "dense": (lambda K: K.dense(), lambda K: K),
+    "product": (lambda K: K @ jnp.ones((N, 2)), lambda K: K @ jnp.ones((N, 2))),
+    "columns": (lambda K: K[:, 1:3].sum(1), lambda K: K[:, 1:3].sum(1)[:, None]),
+}
+
+
+def assert_close(result, expected):
+    np.testing.assert_allclose(result, expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_transformations_of_what_makes_and_reduces_them(name, arrays):
+    lazy, dense = REDUCTIONS[name]
+
+    def value(*given):
+        return jnp.sin(lazy(lazy_kernel(*given))).sum()
+
+    def known(*given):
+        return jnp.sin(dense(dense_kernel(*given))).sum()
+
+    assert_close(jax.jit(value)(*arrays), known(*arrays))
+    for k in range(3):
+        assert_close(jax.jit(jax.grad(value, k))(*arrays), jax.grad(known, k)(*arrays))
+    directions = tuple(jnp.ones_like(array) for array in arrays)
+    for one, other in zip(
+        jax.jvp(value, arrays, directions), jax.jvp(known, arrays, directions), strict=True
+    ):
+        assert_close(one, other)
+    xs = jnp.stack([arrays[0], 2 * arrays[0]])
+    mapped = jax.vmap(value, (0, None, None))(xs, *arrays[1:])
+    assert_close(mapped, jnp.stack([known(x, *arrays[1:]) for x in xs]))
+
+
+def test_second_derivatives(arrays):
+    def value(x):
+        return lazy_kernel(x, *arrays[1:]).logsumexp(1).sum()
+
+    def known(x):
+        return jax.nn.logsumexp(dense_kernel(x, *arrays[1:]), 1).sum()
+
+    assert_close(jax.hessian(value)(arrays[0]), jax.hessian(known)(arrays[0]))
+
+
+def test_a_lazy_tensor_is_a_pytree_of_its_arrays(arrays):
+    K = lazy_kernel(*arrays)
+    leaves = jax.tree_util.tree_leaves(K)
+    assert [leaf.shape for leaf in leaves if leaf is not None] == [(M, D), (N, D), ()]
+    doubled = jax.tree_util.tree_map(lambda leaf: 2 * leaf, K)
+    assert isinstance(doubled, LazyTensor)
+    assert_close(doubled.dense(), dense_kernel(*(2 * array for array in arrays)))
+    assert jax.tree_util.tree_structure(K) == jax.tree_util.tree_structure(lazy_kernel(*arrays))
+    assert jax.tree_util.tree_map(lambda leaf: None, K) is not None
+
+
+def test_lazy_tensors_are_arguments_and_results_of_transformed_functions(arrays):
+    K = lazy_kernel(*arrays)
+    dense = dense_kernel(*arrays)
+    traces = []
+
+    @jax.jit
+    def total(K):
+        traces.append(K)
+        return (K * K).sum(1)
+
+    assert_close(total(K), (dense**2).sum(1)[:, None])
+    assert_close(total(lazy_kernel(*arrays) + 0), (dense**2).sum(1)[:, None])
+    assert len(traces) <= 2
+    made = jax.jit(lazy_kernel)(*arrays)
+    assert isinstance(made, LazyTensor)
+    assert_close(made.dense(), dense)
+    gradient = jax.grad(lambda K: K.sum(1).sum())(K)
+    assert_close(
+        gradient.variables[0], jax.grad(lambda x: dense_kernel(x, *arrays[1:]).sum())(arrays[0])
+    )
+
+
+def test_a_batch_of_lazy_tensors_is_mapped(rng):
+    x, y = jnp.asarray(rng.normal(size=(2, M, 1, D))), jnp.asarray(rng.normal(size=(2, 1, N, D)))
+    K = (LazyTensor(x) - LazyTensor(y)).exp()
+    assert_close(jax.vmap(lambda K: K.sum(1))(K), jnp.exp(x - y).sum(2))
+
+
+def test_complex_ones_too(rng):
+    z = jnp.asarray(rng.normal(size=(M, D)) + 1j * rng.normal(size=(M, D)))
+    y = jnp.asarray(rng.normal(size=(N, D)))
+    total = jax.jit(lambda Z, y: (Z**2 / (Vj(y) + 2j)).sum(1))
+    assert isinstance(jax.tree_util.tree_map(lambda leaf: leaf, Vi(z)), ComplexLazyTensor)
+    assert_close(total(Vi(z), y), (z[:, None] ** 2 / (y + 2j)).sum(1))
+    lazy = jax.grad(lambda z: (Vi(z) ** 2 * Vj(y)).abs().sum(1).sum())(z)
+    assert_close(lazy, jax.grad(lambda z: jnp.abs(z[:, None] ** 2 * y).sum())(z))
+
+
+def test_ranges_are_arguments_too(arrays):
+    x = arrays[0]
+    K = lazy_kernel(x, x, 1.0).segment_ids(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]))
+    kept = np.kron(np.eye(2), np.ones((2, 2)))
+    expected = (dense_kernel(x, x, 1.0) * kept).sum(1)[:, None]
+    assert_close(jax.jit(lambda K: K.sum(1))(K), expected)
+    ranges = cluster.causal(M)
+    lower = jax.jit(lambda x: lazy_kernel(x, x, 1.0).causal().sum(1))(x)
+    assert_close(lower, lazy_kernel(x, x, 1.0).sum(1, ranges=ranges))
+
+
+def test_lists_and_numbers_stay_numbers(arrays):
+    X = Vi(arrays[0]) * [1.0, 2.0, 3.0] + 0.5
+    assert_close(
+        jax.jit(lambda X: X.sum(0))(X), (arrays[0] * jnp.arange(1.0, 4) + 0.5).sum(0)[None]
+    )
+
+
+def test_numpy_arrays_take_the_dtype_that_jax_gives_them(rng):
+    x = rng.normal(size=(M, D))
+    with jax.enable_x64(False):
+        lazy = Vi(x) * Vj(jnp.asarray(x))
+        assert lazy.dtype == "float32"
+        assert lazy.sum(1).dtype == jnp.float32
+    assert Vi(x).sum(0).dtype == jnp.float64
