@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,6 +15,8 @@ from .ir.show import show
 from .runtime import native
 from .runtime.cache import DiskCache, default_folder
 from .schedule import lower, nanoseconds_per_pair, nanoseconds_per_part
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ native.set_compile_hook(compile_text)
 
 
 @lru_cache(maxsize=1)
-def _disk_cache() -> DiskCache:
+def disk_cache() -> DiskCache:
+    """Where compiled code is kept; `cache_clear` makes the next call read the environment anew."""
     return DiskCache(default_folder())
 
 
@@ -77,12 +82,15 @@ def build(formula: Formula, program: ir.Program) -> native.Kernel:
     """The kernel of a program that `formula` was lowered to, for this machine."""
     machine = llvm.host()
     source = llvm.emit(program, machine)
-    cache = _disk_cache()
+    cache = disk_cache()
     name = hashlib.sha256(f"{llvm.fingerprint(machine)}\n{source}".encode()).hexdigest()
     code = cache.get(name)
     if code is None:
+        start = time.perf_counter()
         code = llvm.compile_object(source, machine)
         cache.put(name, code)
+        spent = 1e3 * (time.perf_counter() - start)
+        LOG.info("Compiled in %.0f ms for %s:\n%s", spent, program.stored, formula.text)
     symbols = ["rows", *(["columns"] if program.columns else [])]
     symbols += ["few"] if program.schedule.few_rows else []
     loaded = llvm.load(code, symbols)

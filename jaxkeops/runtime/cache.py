@@ -72,6 +72,18 @@ class DiskCache:
         else:
             self._unsaved.pop(key, None)
 
+    def clear(self) -> int:
+        """Removes what is kept, and says how many files that were; other files stay."""
+        self._unsaved.clear()
+        if self.folder is None:
+            return 0
+        removed = 0
+        for path in self.folder.glob("[0-9a-f][0-9a-f]/" + "[0-9a-f]" * 62):
+            with suppress(OSError):  # another process may have been quicker
+                path.unlink()
+                removed += 1
+        return removed
+
     @staticmethod
     def _path(folder: Path, key: str) -> Path:
         name = hashlib.sha256(key.encode()).hexdigest()

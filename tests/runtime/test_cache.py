@@ -171,3 +171,18 @@ def test_others_cannot_read_the_files(tmp_path):
     DiskCache(tmp_path / "mine").put("key", PAYLOAD)
     assert only_file(tmp_path).stat().st_mode & 0o077 == 0
     assert Path(tmp_path / "mine").stat().st_mode & 0o077 == 0
+
+
+def test_clearing_removes_what_was_put_and_nothing_else(tmp_path):
+    folder = DiskCache(tmp_path)
+    folder.put("one", b"1")
+    folder.put("other", b"2")
+    (tmp_path / "ab").mkdir(exist_ok=True)
+    (tmp_path / "ab" / "notes.txt").write_text("mine")
+    assert folder.clear() == 2
+    assert folder.get("one") is None
+    assert (tmp_path / "ab" / "notes.txt").exists()
+    in_memory = DiskCache(None)
+    in_memory.put("one", b"1")
+    assert in_memory.clear() == 0
+    assert in_memory.get("one") is None
