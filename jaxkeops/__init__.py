@@ -10,17 +10,43 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-_ROOMS = ("errors", "jax", "numpy", "torch")
-_JAX_NAMES = ("EXPORT_CHECKS", "Genred")
+default_device_id = 0
+_ROOMS = ("config", "errors", "health", "jax", "numpy", "torch")
+_NAMES = {
+    "jax": (
+        "EXPORT_CHECKS",
+        "ComplexLazyTensor",
+        "Genred",
+        "LazyTensor",
+        "Pm",
+        "Vi",
+        "Vj",
+        "generic_argkmin",
+        "generic_argmax",
+        "generic_argmin",
+        "generic_kmin",
+        "generic_logsumexp",
+        "generic_max",
+        "generic_min",
+        "generic_sum",
+    ),
+    "config": ("clean_jaxkeops", "get_build_folder", "set_build_folder", "set_verbose"),
+    "health": ("check_health", "test_jax_bindings", "test_numpy_bindings", "test_torch_bindings"),
+}
+_HOME = {name: room for room, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return import_module(f".{name}", __name__)
-    if name in _JAX_NAMES:
-        return getattr(import_module(".jax", __name__), name)
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    if name == "clean_pykeops":  # what users of PyKeOps call
+        return __getattr__("clean_jaxkeops")
+    if name == "verbose":
+        return import_module(".config", __name__).is_verbose()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ROOMS, *_JAX_NAMES})
+    return sorted({*globals(), *_ROOMS, *_HOME, "clean_pykeops", "verbose"})

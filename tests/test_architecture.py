@@ -18,6 +18,8 @@ FLOORS = [
     {"compiler"},
     {"frontend"},
     {"jax", "numpy", "torch"},
+    {"config"},
+    {"health"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # What torch.compile needs and eager users must not pay for: importing Dynamo takes seconds.
