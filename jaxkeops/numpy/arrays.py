@@ -11,22 +11,19 @@ from ..frontend.lazy import Arrays
 from . import cluster
 from .genred import Genred
 
+# A dtype takes 2 us to say its name; of the usual ones it is known.
+_NAMES = {np.dtype(each): each for each in ("float32", "float64")}
+
 
 class NumPyArrays(Arrays):
     library = "numpy.ndarray"
     genred = Genred
 
-    def __init__(self) -> None:
-        self._names: dict[Any, str] = {}  # a dtype takes 2 us to say its name
-
     def is_array(self, x: Any) -> bool:
         return isinstance(x, np.ndarray)
 
     def dtype(self, array: Any) -> str:
-        name = self._names.get(array.dtype)
-        if name is None:
-            name = self._names[array.dtype] = array.dtype.name
-        return name
+        return _NAMES.get(array.dtype) or array.dtype.name
 
     def default_dtype(self) -> str:
         return "float64"

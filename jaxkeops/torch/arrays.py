@@ -10,24 +10,18 @@ import torch
 from ..frontend.lazy import Arrays, apply_function
 from . import cluster
 from .genred import Genred
-from .op import DTYPES
+from .op import DTYPES, FLOAT_NAMES
 
 
 class TorchArrays(Arrays):
     library = "torch.Tensor"
     genred = Genred
 
-    def __init__(self) -> None:
-        self._names: dict[torch.dtype, str] = {}
-
     def is_array(self, x: Any) -> bool:
         return isinstance(x, torch.Tensor)
 
     def dtype(self, array: Any) -> str:
-        name = self._names.get(array.dtype)
-        if name is None:
-            name = self._names[array.dtype] = str(array.dtype).removeprefix("torch.")
-        return name
+        return FLOAT_NAMES.get(array.dtype) or str(array.dtype).removeprefix("torch.")
 
     def default_dtype(self) -> str:
         return str(torch.get_default_dtype()).removeprefix("torch.")

@@ -29,11 +29,8 @@ class Algebra(Expression):
 
     def _other(self, x: Any) -> Any:
         """`x` as an expression; None if it is nothing that one can be made of."""
-        if isinstance(x, Expression):
-            return self._operand(x)
-        if isinstance(x, int | float | complex | np.number | list | tuple) or hasattr(x, "shape"):
-            return self._operand(x)
-        return None
+        known = isinstance(x, Expression | int | float | complex | np.number | list | tuple)
+        return self._operand(x) if known or hasattr(x, "shape") else None
 
     def __add__(self, other: Any) -> Any:
         return self._binary("+", "add", other)

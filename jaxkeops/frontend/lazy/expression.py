@@ -106,34 +106,26 @@ class Expression:
         what: the method or operator, for messages.
         """
         kind = kind or self._real
-        if len(operands) == 1:
-            try:
-                node = _built(build, (self._node,), (None,), literals)
-            except FormulaError as error:
-                raise _explained(what, error, operands) from None
-            return kind._of(node, self._frame, self.ranges, self.backend)
-        frame = operands[0]._frame
-        nodes, maps = [], []
+        frame, ranges, backend = operands[0]._frame, operands[0].ranges, operands[0].backend
+        maps: tuple[tuple[int, ...] | None, ...] = (None,)
         try:
-            for each in operands:
-                nodes.append(each._node)
-                if each._frame is frame:
-                    maps.append(None)
+            for each in operands[1:]:
+                theirs = each._frame
+                if theirs is frame or theirs is EMPTY:
+                    maps += (None,)
                 elif frame is EMPTY:
-                    frame = each._frame
-                    maps.append(None)
+                    frame = theirs
+                    maps += (None,)
                 else:
-                    frame, slots = frame.joined(each._frame)
-                    maps.append(slots)
-            node = _built(build, tuple(nodes), tuple(maps), literals)
+                    frame, slots = frame.joined(theirs)
+                    maps += (slots,)
+                if each.ranges is not ranges:
+                    ranges = _agreed("ranges", ranges, each.ranges)
+                if each.backend is not backend:
+                    backend = _agreed("backend", backend, each.backend)
+            node = _built(build, tuple([each._node for each in operands]), maps, literals)
         except (ArgumentError, FormulaError) as error:
             raise _explained(what, error, operands) from None
-        ranges, backend = operands[0].ranges, operands[0].backend
-        for each in operands[1:]:
-            if each.ranges is not ranges:
-                ranges = _agreed(what, "ranges", ranges, each.ranges)
-            if each.backend is not backend:
-                backend = _agreed(what, "backend", backend, each.backend)
         return kind._of(node, frame, ranges, backend)
 
     # What users ask of it.
@@ -324,14 +316,14 @@ def renumbered(node: Node, slots: tuple[int, ...] | None) -> Node:
     )
 
 
-def _agreed(what: str, attribute: str, one: Any, other: Any) -> Any:
+def _agreed(attribute: str, one: Any, other: Any) -> Any:
     """The one of both that is not None. Raises `ArgumentError` if they are two."""
     if one is None or other is None:
         return other if one is None else one
     if attribute == "ranges" or one != other:
         raise ArgumentError(
-            f"{what}: its operands have each their own {attribute}. Set it on one of them, or on "
-            "what is made of them."
+            f"its operands have each their own {attribute}. Set it on one of them, or on what is "
+            "made of them."
         )
     return one
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 from ...errors import ArgumentError
 from ...ir import Input
@@ -21,7 +20,7 @@ class Frame:
     dtype: None where no leaf says.
     """
 
-    __slots__ = ("M", "N", "batch", "dtype", "index", "kinds", "leaves", "symbolic")
+    __slots__ = ("M", "N", "batch", "dtype", "keys", "kinds", "leaves", "symbolic")
 
     def __init__(
         self,
@@ -40,7 +39,7 @@ class Frame:
         self.batch = batch
         self.dtype = dtype
         self.symbolic = symbolic
-        self.index: dict[Any, int] | None = None
+        self.keys = tuple([leaf.key for leaf in leaves])
 
     def shape(self, dim: int) -> Shape:
         """(*batch, M, N, dim), with 1 for rows that there are not."""
@@ -52,17 +51,14 @@ class Frame:
 
         Raises `ArgumentError` where the two do not agree, without saying whose they are.
         """
-        index = self.index
-        if index is None:
-            index = self.index = {leaf.key: slot for slot, leaf in enumerate(self.leaves)}
-        count = len(index)
         slots, new = [], []
+        mine, count = self.keys, len(self.keys)
         for leaf in other.leaves:
-            slot = index.get(leaf.key)
-            if slot is None:
-                slot = count + len(new)
+            if leaf.key in mine:
+                slots.append(mine.index(leaf.key))
+            else:
+                slots.append(count + len(new))
                 new.append(leaf)
-            slots.append(slot)
         if not new:
             return self, tuple(slots)
         M = self.M if other.M is None else other.M

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any, Self
 
 import numpy as np
@@ -80,6 +82,14 @@ class RealTensor(Algebra, Values, Products, Masks, Reductions, RealOperations):
     def __mod__(self, other: Any) -> Any:
         """self - other floor(self / other)."""
         return self.mod(other)
+
+    def diff(self, v: Any, u: Any) -> Self:
+        """The derivative of this for v along u; tuples of v and u add up."""
+        if not isinstance(v, tuple):
+            return super().diff(v, u)
+        if not isinstance(u, tuple) or len(u) != len(v):
+            raise ArgumentError(f"diff takes one direction for each of {len(v)} variables.")
+        return reduce(operator.add, (self.diff(*each) for each in zip(v, u, strict=True)))
 
     def norm(self, dim: int = -1) -> Self:
         """The Euclidean norm of the coordinates, which are the last axis."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxkeops.errors import ArgumentTypeError, FormulaError
+from jaxkeops.errors import ArgumentError, ArgumentTypeError, FormulaError
 from jaxkeops.formula import OPS
 from jaxkeops.formula.methods import COMPLEX, METHODS, REAL, WEIGHTS_FIRST
 from jaxkeops.frontend.lazy import ComplexTensor, RealTensor
@@ -116,6 +116,10 @@ def test_operators_of_the_language_take_variables(door, rng, close):
     close(D.laplacian(X).dense(), np.full((M, N), 6.0))
     close((X * 2 + Y).divergence(X).dense(), np.full((M, N), 6.0))
     close(D.diff(X, Y).dense(), (2 * (x[:, None] - y) * y).sum(-1))
+    both = D.diff((X, Y), (Y, X)).dense()
+    close(both, (2 * (x[:, None] - y) * (y - x[:, None])).sum(-1))
+    with pytest.raises(ArgumentError, match="one direction for each of 2 variables"):
+        D.diff((X, Y), (Y,))
     close(D.grad_matrix(X).dense(), 2 * (x[:, None] - y))
     close((X * Y).trace_operator(X).dense(), np.broadcast_to(y.sum(-1), (M, N)))
     with pytest.raises(FormulaError, match="differentiates for a variable"):
