@@ -17,6 +17,7 @@ _NAMES = {
         "EXPORT_CHECKS",
         "ComplexLazyTensor",
         "Genred",
+        "KernelSolve",
         "LazyTensor",
         "Pm",
         "Vi",

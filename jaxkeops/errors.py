@@ -43,6 +43,10 @@ class CompileError(JaxKeopsError, RuntimeError):
     """A kernel that could not be compiled: always a fault of this library."""
 
 
+class ConvergenceWarning(JaxKeopsError, RuntimeWarning):
+    """A solve that ended before its residual was as small as asked."""
+
+
 def point_at(formula: str, column: int, error: FormulaError) -> FormulaError:
     """The same error, with the line of the formula below it and a caret under `column`."""
     start = formula.rfind("\n", 0, column) + 1

@@ -12,6 +12,7 @@ from .generic import (
     generic_sum as generic_sum,
 )
 from .genred import Genred as Genred
+from .kernel_solve import KernelSolve as KernelSolve
 from .lazy import (
     ComplexLazyTensor as ComplexLazyTensor,
     LazyTensor as LazyTensor,
@@ -25,6 +26,7 @@ __all__ = [
     "EXPORT_CHECKS",
     "ComplexLazyTensor",
     "Genred",
+    "KernelSolve",
     "LazyTensor",
     "Pm",
     "Vi",

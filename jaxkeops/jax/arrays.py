@@ -10,10 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..frontend.lazy import Arrays
+from ..frontend.arrays import Arrays
+from ..frontend.conjugate import Report, System
 from ..frontend.shapes import Shape
 from . import cluster
 from .genred import Genred
+from .solve import solve
 
 # A dtype takes 2 us to say its name; of the usual ones it is known.
 _NAMES = {jnp.dtype(each): each for each in ("float32", "float64")}
@@ -55,6 +57,9 @@ class JaxArrays(Arrays):
 
     def patterns(self) -> dict[str, Callable[..., Any]]:
         return {name: getattr(cluster, name) for name in cluster.__all__}
+
+    def solve(self, system: System) -> tuple[Any, Report]:
+        return solve(system)
 
 
 @partial(jax.jit, static_argnums=1, inline=True)

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..frontend.lazy import Arrays
+from ..frontend.arrays import Arrays
+from ..frontend.conjugate import Report, System
 from . import cluster
 from .genred import Genred
+from .solve import solve
 
 # A dtype takes 2 us to say its name; of the usual ones it is known.
 _NAMES = {np.dtype(each): each for each in ("float32", "float64")}
@@ -43,3 +45,6 @@ class NumPyArrays(Arrays):
 
     def patterns(self) -> dict[str, Callable[..., Any]]:
         return {name: getattr(cluster, name) for name in cluster.__all__}
+
+    def solve(self, system: System) -> tuple[Any, Report]:
+        return solve(system)

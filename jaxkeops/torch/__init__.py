@@ -12,6 +12,7 @@ from .generic import (
     generic_sum as generic_sum,
 )
 from .genred import Genred as Genred
+from .kernel_solve import KernelSolve as KernelSolve
 from .lazy import (
     ComplexLazyTensor as ComplexLazyTensor,
     LazyTensor as LazyTensor,
@@ -23,6 +24,7 @@ from .lazy import (
 __all__ = [
     "ComplexLazyTensor",
     "Genred",
+    "KernelSolve",
     "LazyTensor",
     "Pm",
     "Vi",

@@ -7,10 +7,13 @@ from typing import Any
 
 import torch
 
-from ..frontend.lazy import Arrays, apply_function
+from ..frontend.arrays import Arrays
+from ..frontend.conjugate import Report, System
+from ..frontend.lazy import apply_function
 from . import cluster
 from .genred import Genred
 from .op import DTYPES, FLOAT_NAMES
+from .solve import solve
 
 
 class TorchArrays(Arrays):
@@ -43,6 +46,9 @@ class TorchArrays(Arrays):
 
     def patterns(self) -> dict[str, Callable[..., Any]]:
         return {name: getattr(cluster, name) for name in cluster.__all__}
+
+    def solve(self, system: System) -> tuple[Any, Report]:
+        return solve(system)
 
 
 def torch_function(

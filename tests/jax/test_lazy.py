@@ -153,3 +153,30 @@ def test_numpy_arrays_take_the_dtype_that_jax_gives_them(rng):
         assert lazy.dtype == "float32"
         assert lazy.sum(1).dtype == jnp.float32
     assert Vi(x).sum(0).dtype == jnp.float64
+
+
+def test_solutions_under_jit_grad_vmap_and_hessian(rng):
+    x, b = jnp.asarray(rng.normal(size=(10, 2))), jnp.asarray(rng.normal(size=(10, 2)))
+
+    def lazy(x, b, g):
+        K = (-Vi(x).sqdist(Vj(x)) * g).exp()
+        return jnp.sin(K.solve(b, alpha=0.3, eps=1e-14)).sum()
+
+    def dense(x, b, g):
+        K = jnp.exp(-((x[:, None] - x) ** 2).sum(-1) * g)
+        return jnp.sin(jnp.linalg.solve(K + 0.3 * jnp.eye(10), b)).sum()
+
+    given = (x, b, 0.5)
+    np.testing.assert_allclose(jax.jit(lazy)(*given), dense(*given), rtol=1e-9)
+    for one, other in zip(
+        jax.jit(jax.grad(lazy, (0, 1, 2)))(*given), jax.grad(dense, (0, 1, 2))(*given), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-9)
+    np.testing.assert_allclose(
+        jax.hessian(lazy, 1)(*given), jax.hessian(dense, 1)(*given), rtol=1e-7, atol=1e-8
+    )
+    np.testing.assert_allclose(
+        jax.vmap(lazy, (None, 0, None))(x, jnp.stack([b, 2 * b]), 0.5),
+        [dense(x, b, 0.5), dense(x, 2 * b, 0.5)],
+        rtol=1e-9,
+    )

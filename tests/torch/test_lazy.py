@@ -145,3 +145,38 @@ def test_it_compiles_as_one_graph(rng):
         return ((Vi(x) - Vj(y)) ** 2).sum(-1).sum(1)
 
     torch.testing.assert_close(torch.compile(function, fullgraph=True)(x, y), function(x, y))
+
+
+def test_solutions_have_gradients_of_any_order(rng, close):
+    x, b, g, alpha = (
+        torch.tensor(value, requires_grad=True, dtype=torch.float64)
+        for value in (rng.normal(size=(10, 2)), rng.normal(size=(10, 2)), 0.5, 0.3)
+    )
+
+    def lazy(x, b, g, alpha):
+        return (-Vi(x).sqdist(Vj(x)) * g).exp().solve(b, alpha=alpha, eps=1e-14)
+
+    def dense(x, b, g, alpha):
+        K = torch.exp(-((x[:, None] - x) ** 2).sum(-1) * g)
+        return torch.linalg.solve(K + alpha * torch.eye(10, dtype=x.dtype), b)
+
+    given = (x, b, g, alpha)
+    results = []
+    for function in (lazy, dense):
+        value = function(*given).sin().sum()
+        first = torch.autograd.grad(value, given, create_graph=True)
+        second = torch.autograd.grad(sum(g.square().sum() for g in first), given)
+        results.append((value, first, second))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+def test_a_right_side_is_one_for_all_batch_elements(rng):
+    x = torch.tensor(rng.normal(size=(3, 10, 1, 2)))
+    b = torch.tensor(rng.normal(size=(10, 2)), requires_grad=True)
+    K = (-LazyTensor(x).sqdist(LazyTensor(x.swapaxes(1, 2)))).exp()
+    dense = torch.exp(-((x - x.swapaxes(1, 2)) ** 2).sum(-1)) + 0.5 * torch.eye(10)
+    found, expected = K.solve(b, alpha=0.5, eps=1e-13), torch.linalg.solve(dense, b)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    gradients = [torch.autograd.grad(each.square().sum(), b)[0] for each in (found, expected)]
+    torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-9)

@@ -1,10 +1,9 @@
 """Lazy tensors: expressions of arrays on all pairs of rows, computed when they are reduced.
 
-Of the arrays it knows the contract in `arrays`; each door fulfils it, and makes two classes of
+Of arrays it knows the contract in `frontend.arrays`; each door fulfils it, and makes two classes of
 `RealTensor` and `ComplexTensor`.
 """
 
-from .arrays import Arrays as Arrays
 from .complex import ComplexTensor as ComplexTensor
 from .expression import Expression as Expression, variable as variable
 from .leaf import Leaf as Leaf

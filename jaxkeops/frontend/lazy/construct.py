@@ -8,7 +8,7 @@ import numpy as np
 
 from ...dtypes import FLOAT_CHOICE, FLOATS
 from ...errors import ArgumentError, ArgumentTypeError
-from .arrays import Arrays
+from ..arrays import Arrays
 from .leaf import Leaf, of_parameter, of_rows
 
 AXES = ("i", "j", "p")

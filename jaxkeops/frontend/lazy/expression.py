@@ -11,9 +11,9 @@ import numpy as np
 from ...errors import ArgumentError, ArgumentTypeError, FormulaError
 from ...formula import SWAPPED, Node, Number, Var, read, swap_axes, write
 from ...formula.node import rebuild
+from ..arrays import Arrays
 from ..ranges import check_ranges
 from ..shapes import Shape
-from .arrays import Arrays
 from .construct import argument, leaf_of, leaf_of_rows
 from .frame import EMPTY, Frame, frame_of, frame_of_all, inputs_of
 from .leaf import Leaf

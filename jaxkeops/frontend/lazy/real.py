@@ -16,12 +16,13 @@ from .masks import Masks
 from .operations import RealOperations
 from .products import Products
 from .reductions import Reductions
+from .solve import Solves
 from .values import Values
 
 _BUILD = {name: spec.build for name, spec in METHODS[REAL].items()}
 
 
-class RealTensor(Algebra, Values, Products, Masks, Reductions, RealOperations):
+class RealTensor(Algebra, Values, Products, Solves, Masks, Reductions, RealOperations):
     """A real vector for each pair (i, j)."""
 
     __slots__ = ()

@@ -9,8 +9,8 @@ from typing import Any
 from ...errors import ArgumentError, ArgumentTypeError
 from ...formula import SWAPPED, Node, make_formula, swap_axes
 from ...ir import Input
+from ..arrays import Arrays
 from ..genred import FLAGS, Declared, GenredBase
-from .arrays import Arrays
 from .frame import Frame, inputs_of, spelled_kind
 
 CALL_OPTIONS = ("backend", "device_id", "ranges", "out")
@@ -116,6 +116,27 @@ def evaluate(
     of_complex: bool,
 ) -> Any:
     """The results of `function` for the arrays of `frame`, and for `args` where it has none."""
+    data = data_of(arrays, frame, args)
+    batch = frame.batch
+    padded = bool(batch) and frame.data_rank() < len(batch)
+    if padded:
+        _pad(frame, data)
+    results = function(*data, **options)
+    if not (padded or of_complex):
+        return results
+    single = not isinstance(results, tuple)
+    shaped = []
+    for each in (results,) if single else results:
+        if padded and options.get("out") is None:
+            rows = (frame.M, frame.N)[1 - function.axis]
+            tail = each.shape[-1:] if function._plain else function._formula.results[0].tail
+            each = each.reshape((*batch, 1 if rows is None else rows, *tail))
+        shaped.append(arrays.complex_view(each) if of_complex else each)
+    return shaped[0] if single else tuple(shaped)
+
+
+def data_of(arrays: Arrays, frame: Frame, args: Sequence[Any]) -> list[Any]:
+    """An array for each leaf: its own, one of `args`, or one of its numbers."""
     data: list[Any] = [leaf.data for leaf in frame.leaves]
     dtype = frame.dtype
     if args or frame.symbolic:
@@ -134,22 +155,7 @@ def evaluate(
                 data[slot] = arrays.parameter(leaf.data, dtype, like)
             elif arrays.dtype(leaf.data) != dtype:
                 data[slot] = arrays.cast(leaf.data, dtype)
-    batch = frame.batch
-    padded = bool(batch) and frame.data_rank() < len(batch)
-    if padded:
-        _pad(frame, data)
-    results = function(*data, **options)
-    if not (padded or of_complex):
-        return results
-    single = not isinstance(results, tuple)
-    shaped = []
-    for each in (results,) if single else results:
-        if padded and options.get("out") is None:
-            rows = (frame.M, frame.N)[1 - function.axis]
-            tail = each.shape[-1:] if function._plain else function._formula.results[0].tail
-            each = each.reshape((*batch, 1 if rows is None else rows, *tail))
-        shaped.append(arrays.complex_view(each) if of_complex else each)
-    return shaped[0] if single else tuple(shaped)
+    return data
 
 
 def _arguments(arrays: Arrays, frame: Frame, args: Sequence[Any]) -> dict[int, Any]:

@@ -1,4 +1,4 @@
-"""The contract of an array library: all that lazy tensors ask of the arrays of a door."""
+"""The contract of an array library: what lazy tensors and solves ask of a door."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..genred import GenredBase
-from ..shapes import Shape
+from .conjugate import Report, System
+from .genred import GenredBase
+from .shapes import Shape
 
 
 class Arrays(ABC):
@@ -58,3 +59,7 @@ class Arrays(ABC):
     @abstractmethod
     def patterns(self) -> dict[str, Callable[..., Any]]:
         """The functions of the door that make ranges, by name."""
+
+    @abstractmethod
+    def solve(self, system: System) -> tuple[Any, Report]:
+        """The solution, and how it ended; warns if it did not converge."""

@@ -1,0 +1,51 @@
+"""Conjugate gradients over JAX arrays, differentiable by `jax.lax.custom_linear_solve`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ..frontend import conjugate
+from ..frontend.conjugate import Report, State, System
+
+
+def solve(system: System) -> tuple[jax.Array, Report]:
+    """The solution, and how it ended; warns, when it runs, if it did not converge."""
+    asked, precondition = system.stopping, system.preconditioner
+
+    def apply(a: jax.Array) -> jax.Array:
+        return system.matrix(a, *system.parameters) + system.alpha * a
+
+    b = jnp.asarray(system.b)
+    b = jnp.broadcast_to(b, jax.eval_shape(apply, b).shape)
+
+    def iterated(apply: Callable[[Any], Any], b: jax.Array) -> tuple[jax.Array, Report]:
+        target = conjugate.squared_target(b, asked, jnp.where)
+
+        def goes_on(state: State) -> jax.Array:
+            return (state.iteration < asked.maxiter) & (state.active > 0).any()
+
+        def step(state: State) -> State:
+            return conjugate.step(state, apply, precondition, target, jnp.where)
+
+        state = conjugate.start(b, precondition, target, jnp.where)
+        state = jax.lax.while_loop(goes_on, step, jax.tree_util.tree_map(jnp.asarray, state))
+        report = conjugate.report(state, b, target)
+        worst = report.residual.max(initial=0.0)
+        every = report.converged.all()
+        jax.lax.cond(every, lambda *_: None, _tell, every, worst, state.iteration)
+        return state.x, report
+
+    return jax.lax.custom_linear_solve(apply, b, iterated, symmetric=True, has_aux=True)
+
+
+def _tell(converged: jax.Array, residual: jax.Array, iterations: jax.Array) -> None:
+    # Under vmap, both branches of a cond may run: the callback looks again.
+    jax.debug.callback(_warn, converged, residual, iterations)
+
+
+def _warn(converged: Any, residual: Any, iterations: Any) -> None:
+    conjugate.warn(bool(converged), float(residual), int(iterations))

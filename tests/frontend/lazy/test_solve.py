@@ -1,0 +1,165 @@
+"""Linear systems of kernels, as KernelSolve and as lazy tensors, against dense solutions."""
+
+from __future__ import annotations
+
+import warnings
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from jaxkeops.errors import ArgumentError, ArgumentTypeError, ConvergenceWarning, UnknownNameError
+
+M, D, E = 30, 2, 3
+FORMULA = "Exp(-g*SqDist(x,y))*a"
+ALIASES = ["x = Vi(2)", "y = Vj(2)", "a = Vj(3)", "g = Pm(1)"]
+SHARP = {"alpha": 0.1, "eps": 1e-12}
+
+
+@pytest.fixture
+def x(rng):
+    return rng.normal(size=(M, D))
+
+
+@pytest.fixture
+def b(rng):
+    return rng.normal(size=(M, E))
+
+
+def matrix(x, alpha=0.1):
+    return np.exp(-0.5 * ((x[..., :, None, :] - x[..., None, :, :]) ** 2).sum(-1)) + alpha * np.eye(
+        x.shape[-2]
+    )
+
+
+def lazy_matrix(door, x):
+    x = door.array(x)
+    return (-door.Vi(x).sqdist(door.Vj(x)) / 2).exp()
+
+
+def close_to(door, result, expected):
+    np.testing.assert_allclose(door.values(result), expected, rtol=1e-8, atol=1e-8)
+
+
+def ended(door, result):
+    """The result, once what JAX still runs has ended: warnings too."""
+    if door.name == "jax":
+        import_module("jax").effects_barrier()
+    return result
+
+
+def test_kernel_solve_inverts_the_sum(door, x, b):
+    solve = door.KernelSolve(FORMULA, ALIASES, "a", axis=1)
+    points, g = door.array(x), door.array(np.array([0.5]))
+    found = solve(points, points, door.array(b), g, **SHARP)
+    close_to(door, found, np.linalg.solve(matrix(x), b))
+    over_i = door.KernelSolve(
+        "Exp(-g*SqDist(x,y))*a", ["x = Vi(2)", "y = Vj(2)", "a = Vi(3)", "g = Pm(1)"], "a"
+    )
+    close_to(door, over_i(points, points, door.array(b), g, **SHARP), found)
+    written = door.KernelSolve("Exp(-g*SqDist(x,y))*Var(2,3,1)", ALIASES, "Var(2,3,1)", axis=1)
+    close_to(door, written(points, points, door.array(b), g, **SHARP), found)
+
+
+def test_lazy_tensors_solve(door, x, b):
+    K, given = lazy_matrix(door, x), door.array(b)
+    expected = np.linalg.solve(matrix(x), b)
+    close_to(door, K.solve(given, **SHARP), expected)
+    close_to(door, K.solve(door.Vi(given), **SHARP), expected)
+    close_to(door, K.solve(door.Vj(given), **SHARP), expected)
+    close_to(door, K.solve(given, call=False, **SHARP)(), expected)
+    unknown = door.Vj(0, E)
+    close_to(door, (2 * K * unknown).solve(given, var=unknown, alpha=0.2, eps=1e-12), expected / 2)
+    later = K.solve(door.Vi(5, E), eps=1e-12)
+    close_to(door, later(given, alpha=0.1), expected)
+    points = door.Vi(0, D), door.Vj(1, D)
+    kernel = (-points[0].sqdist(points[1]) / 2).exp()
+    solve = kernel.solve(door.Vi(2, E), **SHARP)
+    close_to(door, solve(door.array(x), door.array(x), given), expected)
+
+
+def test_batches_stop_on_their_own(door, rng):
+    x, b = (
+        rng.normal(size=(2, M, 1, D)),
+        rng.normal(size=(2, M, E)) * np.array([1, 1e-9])[:, None, None],
+    )
+    X = door.LazyTensor(door.array(x))
+    Y = door.LazyTensor(door.array(np.swapaxes(x, 1, 2)))
+    found, report = (-X.sqdist(Y) / 2).exp().solve(door.array(b), report=True, **SHARP)
+    expected = np.linalg.solve(matrix(x[:, :, 0]), b)
+    for one, other in zip(door.values(found), expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-9 * abs(other).max())
+    assert door.values(report.converged).all()
+    assert door.values(report.residual).shape == (2, 1, 1)
+
+
+def test_a_solve_that_does_not_converge_says_so(door, x, b):
+    K = lazy_matrix(door, x)
+    with pytest.warns(ConvergenceWarning, match="did not converge: after 2 iterations"):
+        _, report = ended(door, K.solve(door.array(b), maxiter=2, report=True))
+    assert not door.values(report.converged).any()
+    assert int(report.iterations) == 2
+    with pytest.warns(ConvergenceWarning):
+        ended(door, (-K).solve(door.array(b), alpha=0.0))  # not positive: no endless loop
+
+
+def test_nothing_is_said_where_all_is_well(door, x, b):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        zeros = lazy_matrix(door, x).solve(door.array(0 * b), **SHARP)
+        assert not door.values(zeros).any()
+        single = door.array(x, "float32"), door.array(b, "float32")
+        kernel = (-door.Vi(single[0]).sqdist(door.Vj(single[0])) / 2).exp()
+        found = kernel.solve(single[1], alpha=0.1)
+        np.testing.assert_allclose(
+            door.values(found), np.linalg.solve(matrix(x), b), rtol=2e-3, atol=2e-3
+        )
+        assert lazy_matrix(door, x[:0]).solve(door.array(b[:0])).shape == (0, E)
+
+
+def test_a_preconditioner_saves_iterations(door, x, b):
+    K, inverse = lazy_matrix(door, x), door.array(np.linalg.inv(matrix(x)))
+    plain = K.solve(door.array(b), report=True, **SHARP)
+    helped = K.solve(door.array(b), report=True, preconditioner=lambda r: inverse @ r, **SHARP)
+    close_to(door, helped[0], door.values(plain[0]))
+    assert int(helped[1].iterations) < 5 < int(plain[1].iterations)
+
+
+def test_ranges_and_options_reach_the_sums(door, x, b):
+    ids = door.array(np.repeat([0, 1], M // 2))
+    K = lazy_matrix(door, x).segment_ids(ids, ids)
+    blocks = matrix(x, 0) * np.kron(np.eye(2), np.ones((M // 2, M // 2))) + 0.1 * np.eye(M)
+    found = K.solve(door.array(b), sum_scheme="block_sum", backend="CPU", **SHARP)
+    close_to(door, found, np.linalg.solve(blocks, b))
+
+
+def test_what_is_no_system_is_refused(door, x, b):
+    K, given = lazy_matrix(door, x), door.array(b)
+    for ask, fault in [
+        (lambda: K.solve(given[:, 0]), r"\(..., M, E\), got \(30,\)"),
+        (lambda: K.solve(given[:4]), "axis i has 30 rows in one and 4"),
+        (lambda: K.columns([0, 1]).solve(given), "as many rows i as rows j, got 30 and 2"),
+        (lambda: K.solve(given, eps=-1.0), "eps is a tolerance"),
+        (lambda: K.solve(given, maxiter=1.5), "maxiter is a number of iterations"),
+        (lambda: K.solve(given, var=door.Vj(0, E)), "var does not occur"),
+        (lambda: (K * door.Vj(0, 2)).solve(given, var=door.Vj(0, 2)), "K a has 2 coordinates"),
+        (lambda: K.solve(door.Vi(0, E))(), "takes 1 arrays, got 0"),
+    ]:
+        with pytest.raises(ArgumentError, match=fault):
+            ask()
+    for ask, fault in [
+        (lambda: K.solve(given, fast=True), "no option 'fast'"),
+        (lambda: K.solve(2.0), "b is rows of floats"),
+        (lambda: K.solve(K), "b is rows of floats"),
+        (lambda: K.solve(given, var=K), "var is an argument"),
+        (lambda: K.exp1j().solve(given), "solve"),
+    ]:
+        with pytest.raises((ArgumentTypeError, AttributeError), match=fault):
+            ask()
+    with pytest.raises(UnknownNameError, match="name of the unknown among the aliases"):
+        door.KernelSolve(FORMULA, ALIASES, "c", axis=1)
+    solve = door.KernelSolve(FORMULA, ALIASES, "a", axis=1)
+    with pytest.raises(ArgumentTypeError, match="no option 'tol'"):
+        solve(given, given, given, given, tol=1.0)
+    with pytest.raises(ArgumentError, match="takes 4 arrays"):
+        solve(given)
