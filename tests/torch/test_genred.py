@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-import jaxkeops.torch
 from jaxkeops.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -309,7 +308,3 @@ def test_neither_jax_nor_dynamo_is_imported():
         [sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
-
-
-def test_the_door_has_few_names():
-    assert jaxkeops.torch.__all__ == ["Genred", "cluster"]

@@ -238,3 +238,9 @@ def test_numbers_that_change_compile_nothing_new(door, x, y):
     X, Y = door.Vi(door.array(x)), door.Vj(door.array(y))
     made = {((X - Y * scale) ** (scale + 1)).sum()._node for scale in (0.1, 0.2, 0.3)}
     assert len(made) == 1
+
+
+def test_the_doors_have_the_same_names(door, numpy_door):
+    names = set(door.module.__all__) - {"EXPORT_CHECKS"}
+    assert names == set(numpy_door.module.__all__)
+    assert all(hasattr(door.module, name) for name in names)
