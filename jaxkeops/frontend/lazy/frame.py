@@ -93,6 +93,10 @@ class Frame:
         """The leaves that a call gives, in the order of the call."""
         return sorted((e for e in self.leaves if e.index is not None), key=lambda e: e.index or 0)
 
+    def has_rows(self) -> bool:
+        """Whether an array, known or still to come, is on an axis of rows."""
+        return any(leaf.axis != "p" for leaf in self.leaves)
+
     def data_rank(self) -> int:
         """The number of batch axes that arrays of rows have, at most."""
         return max([0, *(len(leaf.batch) for leaf in self.leaves if leaf.axis != "p")])

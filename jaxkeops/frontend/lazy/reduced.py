@@ -7,11 +7,12 @@ from functools import lru_cache
 from typing import Any
 
 from ...errors import ArgumentError, ArgumentTypeError
-from ...formula import SWAPPED, Node, make_formula, swap_axes
+from ...formula import SWAPPED, Node, Var, make_formula, swap_axes
+from ...formula.node import rebuild
 from ...ir import Input
 from ..arrays import Arrays
 from ..genred import FLAGS, Declared, GenredBase
-from .frame import Frame, inputs_of, spelled_kind
+from .frame import Frame, frame_of_all, inputs_of, spelled_kind
 
 CALL_OPTIONS = ("backend", "device_id", "ranges", "out")
 
@@ -36,6 +37,32 @@ def reducer(
     formula = make_formula(reduction, node, inputs, weight, count)
     names = tuple(f"input {k}, {spelled_kind(kind)}" for k, kind in enumerate(kinds))
     return genred.of(Declared(formula, names), axis, dict(options))
+
+
+def with_a_row(arrays: Arrays, frame: Frame, *nodes: Node | None) -> tuple[Any, ...]:
+    """The frame and formulas with one parameter as a row i, for parameters in batches alone.
+
+    Only beside rows is it plain which axes of a parameter are batch axes.
+    """
+    slot = next(k for k, leaf in enumerate(frame.leaves) if leaf.batch)
+    leaves = list(frame.leaves)
+    leaf = leaves[slot]
+    data = arrays.reshape(leaf.data, (*leaf.batch, 1, leaf.dim))
+    leaves[slot] = leaf.with_data(data, "i", leaf.batch, 1)
+    return frame_of_all(leaves), *(None if node is None else _as_row(node, slot) for node in nodes)
+
+
+@lru_cache(maxsize=4096)
+def _as_row(node: Node, slot: int) -> Node:
+    row = {slot: "i"}
+    return rebuild(
+        node,
+        lambda leaf: (
+            Var(leaf.dim, leaf.slot, row.get(leaf.slot, leaf.axis))
+            if isinstance(leaf, Var)
+            else None
+        ),
+    )
 
 
 def split_options(options: dict[str, Any]) -> tuple[tuple[tuple[str, Any], ...], dict[str, Any]]:
@@ -118,7 +145,7 @@ def evaluate(
     """The results of `function` for the arrays of `frame`, and for `args` where it has none."""
     data = data_of(arrays, frame, args)
     batch = frame.batch
-    padded = bool(batch) and frame.data_rank() < len(batch)
+    padded = bool(batch) and not frame.symbolic and frame.data_rank() < len(batch)
     if padded:
         _pad(frame, data)
     results = function(*data, **options)
@@ -191,7 +218,7 @@ def _first_array(frame: Frame, data: Sequence[Any]) -> Any:
 def _pad(frame: Frame, data: list[Any]) -> None:
     """Gives one array of rows all batch axes, where only parameters have them."""
     for slot, leaf in enumerate(frame.leaves):
-        if leaf.axis != "p" and leaf.data is not None:
+        if leaf.axis != "p":
             missing = len(frame.batch) - len(leaf.batch)
             data[slot] = data[slot].reshape((1,) * missing + tuple(data[slot].shape))
             return

@@ -9,7 +9,7 @@ from ...formula.methods import reduced_coordinates
 from .expression import Expression
 from .frame import frame_of
 from .leaf import Leaf
-from .reduced import Reduced, evaluate, reducer, split_options
+from .reduced import Reduced, evaluate, reducer, split_options, with_a_row
 
 
 def _first(one: Any, other: Any) -> Any:
@@ -78,6 +78,8 @@ class Reductions(Expression):
             of_complex = of_complex or weights.is_complex
         if not frame.leaves:  # a formula of numbers alone still needs an input, to say the dtype
             frame = frame_of(Leaf("p", 1, 0.0, None))
+        if frame.batch and not frame.has_rows():
+            frame, node, weight = with_a_row(self._arrays, frame, node, weight)
         flags, given = split_options(options)
         function = reducer(
             self._arrays.genred, reduction_op, node, weight, frame.kinds, over, opt_arg, flags

@@ -15,7 +15,7 @@ from ..shapes import Shape
 from .expression import Expression
 from .frame import frame_of_all
 from .leaf import Leaf
-from .reduced import evaluate, reducer
+from .reduced import evaluate, reducer, with_a_row
 
 # Of the pairs (i, j) of an expression, as those of a Sum over one column: where each axis goes.
 ROW_BY_ROW = {"i": "p", "j": "i", "p": "p"}  # a batch element for each row i
@@ -104,6 +104,8 @@ class Values(Expression):
         leaves = self._frame.leaves or (Leaf("p", 1, 0.0, None),)  # to say the dtype
         frame = frame_of_all([moved(leaf) for leaf in leaves])
         node = _on_axes(self._node, tuple(axes.items()))
+        if frame.batch and not frame.has_rows():
+            frame, node = with_a_row(self._arrays, frame, node)
         function = reducer(self._arrays.genred, "Sum", node, None, frame.kinds, 1)
         options = {} if self.backend is None else {"backend": self.backend}
         result = evaluate(self._arrays, function, frame, (), options, self.is_complex)

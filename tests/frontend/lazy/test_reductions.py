@@ -200,6 +200,14 @@ def test_an_expression_of_numbers_alone(door, close):
     close(door.LazyTensor(-1).acos().sum(1), np.array([[np.pi]]).astype(_default(door)))
 
 
+def test_arguments_may_have_batch_axes_of_their_own(door, rng, close):
+    x, y = rng.normal(size=(2, M, D)), rng.normal(size=(3, 1, N, D))
+    p = rng.uniform(size=(2, 1, 1, D))
+    reduced = (door.Vi(0, D) * door.Vj(1, D) * door.LazyTensor(door.array(p))).sum_reduction(axis=2)
+    expected = (x[:, :, None] * y[:, :, None] * p).sum(-2)
+    close(reduced(door.array(x), door.array(y)), expected)
+
+
 def _default(door):
     return "float32" if door.name == "torch" else "float64"
 
