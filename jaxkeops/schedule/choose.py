@@ -33,6 +33,8 @@ SUM_TILE = 64  # columns: few enough for the digits of float32, many enough to h
 LONG = 200  # operations at a pair: from there on, a second way to compute them takes too long
 SHORTEST_PANEL = 1024  # columns: a multiple of every tile, and what a row does first is little
 PANEL_BYTES = 2**19
+ROW_LOAD_NS = 1.0  # for a number of a row, with what follows from it
+LIST_ENTRY_NS = 150.0  # lists that start anew take in many that end in none, and are merged
 FILTERED = 8  # columns that one test against the worst of the lists serves
 WIDE_TILE = 128  # columns: what is kept of them, and their numbers, fit in the first cache
 TILES = {
@@ -129,7 +131,7 @@ def nanoseconds_per_part(program: ir.Program, machine: Machine) -> float:
     entries = 0
     if isinstance(accumulator, ir.Lowest):
         entries = accumulator.count * len(accumulator.values) * lanes
-    return 1.0 * rows + 5.0 * entries
+    return ROW_LOAD_NS * rows + LIST_ENTRY_NS * entries
 
 
 def nanoseconds_per_pair(program: ir.Program, machine: Machine) -> float:
