@@ -1,0 +1,184 @@
+"""Carries out a plan, part by part, and gives all figures as one report."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .ahead import SLOW
+from .engines import OURS
+from .machine import machine, versions
+from .plan import SCALED, Plan
+from .processes import WorkerDied, events
+from .progress import Progress
+from .ratios import CAP, Measured, measure
+from .workloads import TABLE
+
+OTHER = "cauchy"  # compiled before a competitor's first call: it builds what all formulas share
+
+
+def run(plan: Plan, progress: Progress) -> dict[str, Any]:
+    """The report: what `benchmarks/results/cpu.json` holds."""
+    start = time.perf_counter()
+    report: dict[str, Any] = {"machine": machine(), "versions": versions()}
+    report |= {"reduced": plan.reduced, "rounds": plan.rounds}
+    if plan.ahead:
+        _compile_ahead(plan, progress)
+    report |= _ratios(plan, progress)
+    report["rows"] = _scaling(plan, [f"rows-{N}" for N in plan.rows], "rows", progress)
+    report["dims"] = _scaling(plan, [f"dim-{D}" for D in plan.dims], "dimensions", progress)
+    report["speedup"] = _speedup(plan, progress)
+    report["small"] = _small(plan, progress)
+    report["first"] = _first(plan, progress)
+    report["first_of_others"] = _first_of_others(plan, progress)
+    report["minutes"] = (time.perf_counter() - start) / 60
+    return report
+
+
+def _compile_ahead(plan: Plan, progress: Progress) -> None:
+    """On every core at once: what is measured later then finds it in the caches of competitors."""
+    progress.part("compiling ahead for " + " and ".join(SLOW))
+    keys = dict.fromkeys(_key(each, dtype) for dtype, names, _ in plan.compiled for each in names)
+    # One core for all workloads of a formula: PyKeOps would write one file twice at once.
+    cores = {key: position % plan.ahead for position, key in enumerate(keys)}
+
+    def compile_on(core: int) -> None:
+        for dtype, names, engines in plan.compiled:
+            job = {
+                "workloads": [each for each in names if cores[_key(each, dtype)] == core],
+                "dtype": dtype,
+                "engines": engines,
+            }
+            try:
+                for event in events("ahead", job, 1, 2 * CAP, first=core):
+                    progress.compiled(event["workload"], event["faults"])
+            except WorkerDied as fault:
+                progress.note(f"compiling ahead: a process {fault}")
+
+    with ThreadPoolExecutor(plan.ahead) as pool:
+        list(pool.map(compile_on, range(plan.ahead)))
+
+
+def _key(name: str, dtype: str) -> tuple[str, ...]:
+    """What PyKeOps compiles for a workload."""
+    workload = TABLE[name]
+    return dtype, workload.formula, str(workload.aliases), str(workload.options)
+
+
+def _measure(
+    plan: Plan,
+    names: Sequence[str],
+    dtype: str,
+    threads: int,
+    progress: Progress,
+    **options: Any,
+) -> Measured:
+    return measure(
+        names,
+        dtype,
+        threads,
+        rounds=plan.rounds,
+        seconds=plan.seconds,
+        small=plan.reduced,
+        step=progress.step,
+        done=progress.ratios,
+        **options,
+    )
+
+
+def _ratios(plan: Plan, progress: Progress) -> dict[str, Any]:
+    found: dict[str, Any] = {"ratios": [], "peak": {}, "engines": {}, "missing": {}}
+    for dtype, threads, names in plan.ratios:
+        progress.part(f"{dtype}, {threads} thread" + "s" * (threads > 1))
+        measured = _measure(plan, names, dtype, threads, progress, peak=threads == 1)
+        found["ratios"] += measured.results
+        found["engines"] |= measured.engines
+        found["missing"] |= measured.missing
+        if measured.fma_per_second is not None:
+            found["peak"][dtype] = measured.fma_per_second
+    return found
+
+
+def _scaling(
+    plan: Plan, names: Sequence[str], what: str, progress: Progress
+) -> list[dict[str, Any]]:
+    if not names:
+        return []
+    progress.part(f"Gaussians of many {what}")
+    return _measure(plan, names, "float32", 1, progress, engines=SCALED).results
+
+
+def _speedup(plan: Plan, progress: Progress) -> list[dict[str, Any]]:
+    job = {
+        "workloads": plan.speedup,
+        "threads": [1, 2],
+        "rounds": plan.rounds,
+        "seconds": plan.seconds,
+        "small": plan.reduced,
+    }
+    return _collect("speedup", job, 2, progress) if plan.speedup else []
+
+
+def _small(plan: Plan, progress: Progress) -> list[dict[str, Any]]:
+    return _collect("small", {"rounds": 2 * plan.rounds}, 1, progress) if plan.small else []
+
+
+def _collect(
+    module: str, job: dict[str, Any], threads: int, progress: Progress
+) -> list[dict[str, Any]]:
+    """What one process reports; what it had reported, if it dies."""
+    progress.part({"speedup": "two threads against one", "small": "small problems"}[module])
+    found: list[dict[str, Any]] = []
+    try:
+        for event in events(module, job, threads, CAP):
+            found.append(event)
+            progress.seconds(event)
+    except WorkerDied as fault:
+        progress.note(f"{module}: the process {fault}")
+    return found
+
+
+def _first(plan: Plan, progress: Progress) -> list[dict[str, Any]]:
+    if plan.first:
+        progress.part("first calls")
+    found = []
+    for name in plan.first:
+        progress.step(name)
+        with tempfile.TemporaryDirectory() as folder:
+            job = {"workload": name, "dtype": "float32", "engine": OURS}
+            empty = {"JAXKEOPS_CACHE_DIR": folder}
+            cold, cached = (_one("first_call", job, empty) for _ in range(2))
+        found.append({"workload": name, "title": cold["title"], "cold": cold, "cached": cached})
+        progress.first(found[-1])
+    return found
+
+
+def _first_of_others(plan: Plan, progress: Progress) -> list[dict[str, Any]]:
+    """Of a Gaussian, with the disk cache of each in a new folder."""
+    found = []
+    for engine in plan.first_of_others:
+        progress.step(engine)
+        with tempfile.TemporaryDirectory() as folder:
+            names = ("KEOPS_CACHE_FOLDER", "TORCHINDUCTOR_CACHE_DIR", "NUMBA_CACHE_DIR")
+            empty = dict.fromkeys(names, folder)
+            job = {"dtype": "float32", "engine": engine}
+            try:
+                _one("first_call", job | {"workload": OTHER}, empty)
+                cold, cached = (
+                    _one("first_call", job | {"workload": "gaussian"}, empty) for _ in range(2)
+                )
+            except WorkerDied as fault:
+                progress.note(f"{engine}: the process {fault}")
+                continue
+        found.append({"engine": engine, "cold": cold, "cached": cached})
+        progress.first(found[-1])
+    return found
+
+
+def _one(module: str, job: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
+    reports: Iterator[dict[str, Any]] = events(module, job, 1, CAP, environment)
+    (report,) = reports
+    return report
