@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 
 import jaxkeops.numpy
@@ -27,7 +26,6 @@ def main() -> None:
     workload = tiny(WORKLOADS[job["workload"]])
     arrays = workload.arrays(job["dtype"])
     if job["engine"] == OURS and not workload.gradients:
-        importlib.import_module("jaxkeops.compiler")  # nothing of it may be left to load
 
         def first() -> object:
             made = jaxkeops.numpy.Genred(workload.formula, workload.aliases, **workload.options)

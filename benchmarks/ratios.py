@@ -8,7 +8,7 @@ from typing import Any
 
 from .processes import WorkerDied, events
 
-CAP = 120.0  # seconds that one competitor may take for the trial of one workload
+CAP = 120.0  # seconds that one competitor may take for the trial of one workload, or a turn
 
 Report = Callable[[str], None]
 
@@ -60,7 +60,7 @@ def measure(
             "peak": peak,
             "small": small,
         }
-        tried: tuple[str, str | None] | None = None
+        tried: tuple[str, str] | None = None
         try:
             for event in events("worker", job, threads, CAP):
                 match event["event"]:
@@ -70,12 +70,9 @@ def measure(
                     case "peak":
                         best = measured.fma_per_second or 0.0
                         measured.fma_per_second = max(best, event["fma_per_second"])
-                    case "trial":
+                    case "try":
                         tried = event["workload"], event["engine"]
                         step(f"{event['workload']}: {event['engine']}")
-                    case "turns":
-                        tried = event["workload"], None
-                        step(f"{event['workload']}: in turns")
                     case "result":
                         del event["event"]
                         result = event | {"dtype": dtype, "threads": threads}
@@ -88,9 +85,5 @@ def measure(
             if tried is None:
                 raise
             workload, engine = tried
-            if engine is None:  # nobody knows whose turn it was
-                remaining.remove(workload)
-                step(f"{workload}: given up, the process {fault}")
-            else:
-                skip.setdefault(workload, {})[engine] = str(fault)
+            skip.setdefault(workload, {})[engine] = str(fault)
     return measured

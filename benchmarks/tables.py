@@ -155,6 +155,17 @@ def close(report: Result) -> str:
     return markdown(["workload", "takes less than twice as long"], rows)
 
 
+def less_accurate(report: Result) -> str:
+    """Where the error of jaxkeops is above that of PyKeOps, in one thread."""
+    rows = []
+    for result in report["ratios"]:
+        errors = [result["engines"].get(name, {}).get("error") for name in (OURS, PEER)]
+        if result["threads"] == 1 and None not in errors and errors[0] > errors[1]:
+            title = f"{result['title']}, {result['dtype']}"
+            rows.append([title, *(f"{each:.1e}" for each in errors)])
+    return markdown(["", f"error of {OURS}", f"of {PEER}"], rows) if rows else "Nowhere."
+
+
 def failures(report: Result) -> str:
     """What crashed, raised or took too long, and what was not there."""
     lines = [
@@ -286,6 +297,7 @@ PAGE_TABLES: Mapping[str, Callable[[Result], str]] = {
     "dense rate": shapes,
     "two threads": lambda report: ratios(report, "float32", 2, ANY),
     "close": close,
+    "less accurate": less_accurate,
     "failures": failures,
     "peak": peak,
     "per workload": per_workload,

@@ -21,23 +21,27 @@ from .workloads import TABLE
 
 
 def measure(workload: Workload, engines: Mapping[str, Engine], job: Mapping[str, Any]) -> None:
-    """Emits "trial" before each engine is tried, "turns" before they take turns, then "result"."""
+    """Emits "try" before each engine is tried, and before each of its turns; then "result"."""
     arrays = workload.arrays(job["dtype"])
+    operations = peak.operations(workload, job["dtype"]) if job["peak"] else None
     skip = job["skip"].get(workload.name, {})
+
+    def begin(name: str) -> None:
+        emit(event="try", workload=workload.name, engine=name)
+
     results: dict[str, dict[str, Any]] = {name: {"failed": why} for name, why in skip.items()}
     calls: dict[str, Call] = {}
     for name, engine in engines.items():
         if name in skip:
             continue
-        emit(event="trial", workload=workload.name, engine=name)
+        begin(name)
         try:
             ways = engine.calls(workload, arrays)
             if ways:
                 calls[name], results[name] = _quickest(ways, workload, arrays)
         except Exception as fault:  # of any library: it is reported, and the others go on
             results[name] = {"failed": f"{type(fault).__name__}: {str(fault).strip()[:200]}"}
-    emit(event="turns", workload=workload.name)
-    for name, times in turns(calls, job["rounds"], job["seconds"]).items():
+    for name, times in turns(calls, job["rounds"], job["seconds"], prepare=begin).items():
         results[name] |= medians(times).as_dict() | {"samples": len(times)}
     emit(
         event="result",
@@ -46,7 +50,7 @@ def measure(workload: Workload, engines: Mapping[str, Engine], job: Mapping[str,
         group=workload.group,
         rows=workload.rows,
         pairs=workload.pairs,
-        operations=peak.operations(workload, job["dtype"]) if job["peak"] else None,
+        operations=operations,
         engines=results,
     )
 

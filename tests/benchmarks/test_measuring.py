@@ -53,7 +53,7 @@ def worker_that_dies_on(engine: str, jobs: list):
             skipped = job["skip"].get(name, {})
             for each in ("jaxkeops", engine):
                 if each not in skipped:
-                    yield {"event": "trial", "workload": name, "engine": each}
+                    yield {"event": "try", "workload": name, "engine": each}
                     if each == engine:
                         raise WorkerDied("ended with -11")
             yield {"event": "result", "workload": name, "engines": skipped}

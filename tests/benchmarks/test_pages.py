@@ -63,6 +63,11 @@ def test_close_competitors_are_named():
     assert "jnp, 1.5x" in tables.close({"ratios": [found]})
 
 
+def test_every_error_above_that_of_pykeops_is_shown():
+    found = result(jaxkeops={"error": 2e-7}, PyKeOps={"error": 1e-7})
+    assert "2.0e-07 | 1.0e-07" in tables.less_accurate({"ratios": [found]})
+
+
 def test_the_share_of_the_peak_is_operations_over_the_rate_of_fmas():
     found = result(jaxkeops={"wall": 1e-6, "error": 0.0})
     assert tables.peak_share({"peak": {"float32": 480e9}}, found) == "50 %"
