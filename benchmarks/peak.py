@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import time
+from collections.abc import Iterable
 
 from jaxkeops import ir
 from jaxkeops.backends import llvm
@@ -108,13 +109,29 @@ def operations(workload: Workload, dtype: str) -> int | None:
     )
     accumulator = lower(declared.formula, dtype, "int64", llvm.host()).accumulator
     column = 0 if dtype == "float32" else 1
+    roots = ir.roots(accumulator)
+    times = ir.loop_counts(roots)
     count = sum(
-        PIPE.get(scalar.instr.name, (0, 0))[column]
-        for scalar in ir.topological(ir.roots(accumulator))
-        if isinstance(scalar, ir.Apply) and scalar.rate == ir.PAIR
+        PIPE.get(scalar.instr.name, (0, 0))[column] * times.get(scalar, 1)
+        for scalar in _usual(roots)
+        if isinstance(scalar, ir.Apply) and scalar.rate & ir.PAIR == ir.PAIR
     )
     if isinstance(accumulator, ir.ShiftedExp):
         # One power for each exponent, and a product for each weight that is not 1.
         weights = [w for w in accumulator.weights if not isinstance(w, ir.Const)]
-        count += len(accumulator.exponents) * (PIPE["exp2"][column] + len(weights))
+        products = sum(map(ir.width, weights))
+        count += len(accumulator.exponents) * (PIPE["exp2"][column] + products)
     return count
+
+
+def _usual(roots: Iterable[ir.Scalar]) -> set[ir.Scalar]:
+    """All that is computed at pairs where no guard goes the exact way."""
+    found: set[ir.Scalar] = set()
+    stack = list(roots)
+    while stack:
+        scalar = stack.pop()
+        if scalar not in found:
+            found.add(scalar)
+            guard = isinstance(scalar, ir.Guard)
+            stack.extend((scalar.fast, scalar.bound) if guard else scalar.inside)
+    return found

@@ -19,6 +19,8 @@ from .timing import Call, medians, once, turns
 from .workload import Workload
 from .workloads import TABLE
 
+TRIALS = 3  # calls of each way to write a workload, where there are several
+
 
 def measure(workload: Workload, engines: Mapping[str, Engine], job: Mapping[str, Any]) -> None:
     """Emits "try" before each engine is tried, and before each of its turns; then "result"."""
@@ -58,14 +60,14 @@ def measure(workload: Workload, engines: Mapping[str, Engine], job: Mapping[str,
 def _quickest(
     ways: Mapping[str, Call], workload: Workload, arrays: tuple[Any, ...]
 ) -> tuple[Call, dict[str, Any]]:
-    """The way that is quickest when called again, with its first call's time and its error."""
+    """The way that is quickest at its best of TRIALS, with its first call's time and its error."""
     tried = []
     for way, call in ways.items():
         first, result = once(call)
-        again, _ = once(call)
+        best = min(once(call)[0].wall for _ in range(TRIALS)) if len(ways) > 1 else 0.0
         wrong = error(workload, result, arrays)
         found = {"way": way, "first": first.as_dict(), "error": wrong}
-        tried.append((again.wall, call, found))
+        tried.append((best, call, found))
     _, call, found = min(tried, key=lambda each: each[0])
     return call, found
 

@@ -43,6 +43,14 @@ def test_operations_are_those_of_the_multiplying_pipes():
     assert peak.operations(WORKLOADS["argmin"], "float32") == 3
 
 
+def test_operations_of_loops_count_for_every_component():
+    # A product for each of 256 weights, and what makes the factor.
+    assert peak.operations(WORKLOADS["gaussian-b256"], "float32") == 256 + 11
+    assert peak.operations(WORKLOADS["gaussian-d784"], "float32") >= 784
+    # A scalar product of 64 coordinates, and 64 weighted values.
+    assert peak.operations(WORKLOADS["attention"], "float32") >= 128
+
+
 def worker_that_dies_on(engine: str, jobs: list):
     """A stand-in for `events`: each engine is tried, but one ends the process."""
 
