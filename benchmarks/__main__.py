@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from pathlib import Path
+from typing import Any
 
 from .pages import write_pages
 from .pictures import write_pictures
@@ -26,12 +28,16 @@ def main() -> None:
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     plan = _plan(options, cores or 1)
-    with Progress(plan.steps) as progress:
-        report = run(plan, progress)
+    report: dict[str, Any] = {}
+    try:
+        with Progress(plan.steps) as progress:
+            run(plan, progress, report)
+    except BaseException:
+        _write(report, ASIDE / "interrupted.json")
+        raise
     partial = options.quick or options.only
     results = ASIDE / "cpu.json" if partial else RESULTS
-    results.parent.mkdir(parents=True, exist_ok=True)
-    results.write_text(json.dumps(report, indent=1) + "\n")
+    _write(report, results)
     if options.quick:
         write_pictures(report, ASIDE)
     elif not partial:
@@ -72,7 +78,12 @@ def _with_rounds(plan: Plan, rounds: int) -> Plan:
     return Plan(**(vars(plan) | {"rounds": rounds}))
 
 
-def _publish(report: dict) -> None:
+def _write(report: dict[str, Any], file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _publish(report: dict[str, Any]) -> None:
     write_pages(report, ROOT)
     write_pictures(report, PICTURES)
 

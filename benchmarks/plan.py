@@ -42,7 +42,7 @@ class Plan:
     small: bool = False
     ahead: int = 0
     rounds: int = 7
-    seconds: float = 6.0
+    seconds: float = 4.0
     reduced: bool = False
 
     @property

@@ -82,7 +82,7 @@ class Progress:
 
     def first(self, found: dict[str, Any]) -> None:
         """One first call, from nothing and from a disk cache."""
-        name = found.get("workload") or found["engine"]
+        name = found["workload"] if found["engine"] == OURS else found["engine"]
         cold, cached = (found[kind]["cpu"] * 1e3 for kind in ("cold", "cached"))
         self._done(f"  {name:22} {cold:7.1f} ms of CPU, from the disk cache {cached:.1f} ms")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,17 +17,25 @@ from .progress import Progress
 from .ratios import CAP, Measured, measure
 from .workloads import TABLE
 
+GAUSSIAN = "gaussian"
 OTHER = "cauchy"  # compiled before a competitor's first call: it builds what all formulas share
+# Where each library keeps what it has compiled.
+CACHES = (
+    "JAXKEOPS_CACHE_DIR",
+    "KEOPS_CACHE_FOLDER",
+    "NUMBA_CACHE_DIR",
+    "TORCHINDUCTOR_CACHE_DIR",
+)
 
 
-def run(plan: Plan, progress: Progress) -> dict[str, Any]:
-    """The report: what `benchmarks/results/cpu.json` holds."""
+def run(plan: Plan, progress: Progress, report: dict[str, Any]) -> None:
+    """Fills the report, part by part: what `benchmarks/results/cpu.json` holds."""
     start = time.perf_counter()
-    report: dict[str, Any] = {"machine": machine(), "versions": versions()}
+    report |= {"machine": machine(), "versions": versions()}
     report |= {"reduced": plan.reduced, "rounds": plan.rounds}
     if plan.ahead:
         _compile_ahead(plan, progress)
-    report |= _ratios(plan, progress)
+    _ratios(plan, progress, report)
     report["rows"] = _scaling(plan, [f"rows-{N}" for N in plan.rows], "rows", progress)
     report["dims"] = _scaling(plan, [f"dim-{D}" for D in plan.dims], "dimensions", progress)
     report["speedup"] = _speedup(plan, progress)
@@ -35,7 +43,6 @@ def run(plan: Plan, progress: Progress) -> dict[str, Any]:
     report["first"] = _first(plan, progress)
     report["first_of_others"] = _first_of_others(plan, progress)
     report["minutes"] = (time.perf_counter() - start) / 60
-    return report
 
 
 def _compile_ahead(plan: Plan, progress: Progress) -> None:
@@ -89,17 +96,16 @@ def _measure(
     )
 
 
-def _ratios(plan: Plan, progress: Progress) -> dict[str, Any]:
-    found: dict[str, Any] = {"ratios": [], "peak": {}, "engines": {}, "missing": {}}
+def _ratios(plan: Plan, progress: Progress, report: dict[str, Any]) -> None:
+    report |= {"ratios": [], "peak": {}, "engines": {}, "missing": {}}
     for dtype, threads, names in plan.ratios:
         progress.part(f"{dtype}, {threads} thread" + "s" * (threads > 1))
         measured = _measure(plan, names, dtype, threads, progress, peak=threads == 1)
-        found["ratios"] += measured.results
-        found["engines"] |= measured.engines
-        found["missing"] |= measured.missing
+        report["ratios"] += measured.results
+        report["engines"] |= measured.engines
+        report["missing"] |= measured.missing
         if measured.fma_per_second is not None:
-            found["peak"][dtype] = measured.fma_per_second
-    return found
+            report["peak"][dtype] = measured.fma_per_second
 
 
 def _scaling(
@@ -144,41 +150,39 @@ def _collect(
 def _first(plan: Plan, progress: Progress) -> list[dict[str, Any]]:
     if plan.first:
         progress.part("first calls")
-    found = []
-    for name in plan.first:
-        progress.step(name)
-        with tempfile.TemporaryDirectory() as folder:
-            job = {"workload": name, "dtype": "float32", "engine": OURS}
-            empty = {"JAXKEOPS_CACHE_DIR": folder}
-            cold, cached = (_one("first_call", job, empty) for _ in range(2))
-        found.append({"workload": name, "title": cold["title"], "cold": cold, "cached": cached})
-        progress.first(found[-1])
-    return found
+    every = (_first_call(OURS, name, (), progress) for name in plan.first)
+    return [found for found in every if found is not None]
 
 
 def _first_of_others(plan: Plan, progress: Progress) -> list[dict[str, Any]]:
-    """Of a Gaussian, with the disk cache of each in a new folder."""
-    found = []
-    for engine in plan.first_of_others:
-        progress.step(engine)
-        with tempfile.TemporaryDirectory() as folder:
-            names = ("KEOPS_CACHE_FOLDER", "TORCHINDUCTOR_CACHE_DIR", "NUMBA_CACHE_DIR")
-            empty = dict.fromkeys(names, folder)
-            job = {"dtype": "float32", "engine": engine}
-            try:
-                _one("first_call", job | {"workload": OTHER}, empty)
-                cold, cached = (
-                    _one("first_call", job | {"workload": "gaussian"}, empty) for _ in range(2)
-                )
-            except WorkerDied as fault:
-                progress.note(f"{engine}: the process {fault}")
-                continue
-        found.append({"engine": engine, "cold": cold, "cached": cached})
-        progress.first(found[-1])
+    every = (_first_call(name, GAUSSIAN, (OTHER,), progress) for name in plan.first_of_others)
+    return [found for found in every if found is not None]
+
+
+def _first_call(
+    engine: str, workload: str, before: Sequence[str], progress: Progress
+) -> dict[str, Any] | None:
+    """First calls in two new processes that share a new cache folder; None if one dies.
+
+    before: workloads whose first call in that folder comes earlier, and is not timed.
+    """
+    progress.step(f"{workload}: {engine}")
+    with tempfile.TemporaryDirectory() as folder:
+        caches = dict.fromkeys(CACHES, folder)
+
+        def first(name: str) -> dict[str, Any]:
+            job = {"workload": name, "dtype": "float32", "engine": engine}
+            (report,) = events("first_call", job, 1, CAP, caches)
+            return report
+
+        try:
+            for name in before:
+                first(name)
+            cold, cached = first(workload), first(workload)
+        except WorkerDied as fault:
+            progress.note(f"{workload}, {engine}: the process {fault}")
+            return None
+    found = {"engine": engine, "workload": workload, "title": cold["title"]}
+    found |= {"cold": cold, "cached": cached}
+    progress.first(found)
     return found
-
-
-def _one(module: str, job: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
-    reports: Iterator[dict[str, Any]] = events(module, job, 1, CAP, environment)
-    (report,) = reports
-    return report

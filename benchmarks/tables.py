@@ -233,7 +233,7 @@ def peak(report: Result) -> str:
 
 def first_of_others(report: Result) -> str:
     """First calls of competitors for a Gaussian, beside ours."""
-    ours = [each | {"engine": OURS} for each in report["first"] if each["workload"] == "gaussian"]
+    ours = [each for each in report["first"] if each["workload"] == "gaussian"]
     rows = [
         [each["engine"], *(f"{1e3 * each[kind]['cpu']:.0f}" for kind in ("cold", "cached"))]
         for each in (*ours, *report["first_of_others"])

@@ -84,3 +84,13 @@ def test_every_engine_is_there_or_named_as_missing():
 
 def test_only_the_engines_that_are_asked_for_are_loaded():
     assert list(load(["SciPy", "jaxkeops"])[0]) == ["jaxkeops", "SciPy"]
+
+
+def test_dynamo_sees_each_way_of_writing_a_workload_as_code_of_its_own():
+    dynamo = pytest.importorskip("torch._dynamo")
+    workload = tiny(WORKLOADS["gaussian"])
+    ways = ENGINES["torch.compile"].calls(workload, workload.arrays("float32"))
+    assert len(ways) == 2
+    with dynamo.config.patch(recompile_limit=1, fail_on_recompile_limit_hit=True):
+        for call in ways.values():
+            call()
