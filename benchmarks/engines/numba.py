@@ -141,8 +141,8 @@ ENGINES = (
         "Numba",
         "numba",
         "Loops over rows and columns with `njit(fastmath=True)`, in which LLVM unrolls the "
-        "dimension, on one thread. Reductions of one distance or scalar product, but batches and "
-        "blocks.",
+        "dimension, on one thread; llvmlite's wheels bring no SVML, so exponentials are scalar. "
+        "Reductions of one distance or scalar product, but batches and blocks.",
         _calls,
     ),
 )
