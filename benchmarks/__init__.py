@@ -1,1 +1,1 @@
-"""Times jaxkeops beside what users write today; knows the doors of jaxkeops, and no more of it."""
+"""Times jaxkeops beside what users write today: `python -m benchmarks`, from the root."""

@@ -23,6 +23,12 @@ THREADS = (
     "NUMBA_NUM_THREADS",
     "JAXKEOPS_NUM_THREADS",
 )
+SETTINGS = {
+    "JAX_ENABLE_X64": "1",
+    "JAX_PLATFORMS": "cpu",
+    # Inductor would start a pool of processes, which stay, and once did not answer.
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
+}
 
 
 class WorkerDied(Exception):
@@ -42,7 +48,7 @@ def events(
     silence: seconds without a report after which it is killed, with all that it started.
     first: the first of its CPUs, of those that this process may use.
     """
-    chosen = dict.fromkeys(THREADS, str(threads)) | {"JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu"}
+    chosen = dict.fromkeys(THREADS, str(threads)) | SETTINGS
 
     def bind() -> None:
         if hasattr(os, "sched_setaffinity"):

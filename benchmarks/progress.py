@@ -71,6 +71,9 @@ class Progress:
                 if name != OURS
             )
         self._done(line)
+        for name, each in engines.items():
+            if "failed" in each:
+                self.note(f"{name}: {each['failed']}")
 
     def seconds(self, event: dict[str, Any]) -> None:
         """One workload by threads, or one size by doors."""
