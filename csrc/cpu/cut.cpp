@@ -1,8 +1,8 @@
 // csrc/cpu/cut.cpp -- decides how fine to cut
 #include "cut.h"
 
-#include "problem.h"
-#include "ranges.h"
+#include "../core/problem.h"
+#include "../core/ranges.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,8 +1,8 @@
 // csrc/cpu/job.cpp -- claiming chunks, waiting for the claimed ones, and the three phases
 #include "job.h"
 
+#include "../core/ranges.h"
 #include "pause.h"
-#include "ranges.h"
 
 #include <algorithm>
 #include <limits>

@@ -2,10 +2,10 @@
 #pragma once
 
 #include "../core/aligned_memory.h"
+#include "../core/problem.h"
 #include "cut.h"
 #include "partials.h"
 #include "parts.h"
-#include "problem.h"
 #include "thread_memory.h"
 
 #include <algorithm>

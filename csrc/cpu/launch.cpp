@@ -1,8 +1,8 @@
 // csrc/cpu/launch.cpp -- gets the memory of a job, and asks for help with it
 #include "launch.h"
 
+#include "../core/ranges.h"
 #include "cut.h"
-#include "ranges.h"
 
 #include <algorithm>
 #include <exception>

@@ -1,9 +1,9 @@
 // csrc/cpu/launch.h -- runs a compiled kernel on the threads of this machine
 #pragma once
 
+#include "../core/problem.h"
 #include "../core/status.h"
 #include "job.h"
-#include "problem.h"
 
 #include <cstdint>
 #include <memory>

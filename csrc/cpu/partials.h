@@ -2,9 +2,9 @@
 #pragma once
 
 #include "../core/aligned_memory.h"
+#include "../core/problem.h"
 #include "../core/status.h"
 #include "cut.h"
-#include "problem.h"
 
 #include <cstdint>
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "../core/aligned_memory.h"
+#include "../core/problem.h"
 #include "partials.h"
-#include "problem.h"
 
 #include <cstddef>
 #include <cstdint>

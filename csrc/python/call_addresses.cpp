@@ -1,8 +1,8 @@
 // csrc/python/call_addresses.cpp -- the PyTorch path: arrays by address and shape
 #include "kernel_object.h"
 
+#include "../core/ranges.h"
 #include "../core/small_array.h"
-#include "../cpu/ranges.h"
 
 #include <string>
 #include <utility>

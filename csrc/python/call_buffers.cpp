@@ -1,8 +1,8 @@
 // csrc/python/call_buffers.cpp -- the NumPy path: arrays by the buffer protocol, in a microsecond
 #include "kernel_object.h"
 
+#include "../core/ranges.h"
 #include "../core/small_array.h"
-#include "../cpu/ranges.h"
 
 #include <cstring>
 #include <string>

@@ -1,8 +1,8 @@
 // csrc/python/kernel_object.cpp -- makes kernels from Python, and shows what they are
 #include "kernel_object.h"
 
+#include "../core/ranges.h"
 #include "../cpu/launch.h"
-#include "../cpu/ranges.h"
 #include "../cpu/thread_pool.h"
 #include "lock.h"
 

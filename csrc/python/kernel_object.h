@@ -2,7 +2,7 @@
 #pragma once
 
 #include "../core/kernel.h"
-#include "../cpu/problem.h"
+#include "../core/problem.h"
 
 #include <nanobind/nanobind.h>
 

@@ -2,9 +2,9 @@
 #include "handlers.h"
 
 #include "../core/kernel_table.h"
+#include "../core/ranges.h"
 #include "../core/small_array.h"
 #include "../cpu/launch.h"
-#include "../cpu/ranges.h"
 
 #include "xla/ffi/api/c_api.h"
 #include "xla/ffi/api/ffi.h"

@@ -1,5 +1,5 @@
 // tests/cpp/test_problem.cpp -- shapes are understood, and what does not fit is refused with a text
-#include "../../csrc/cpu/problem.h"
+#include "../../csrc/core/problem.h"
 
 #include "check.h"
 #include "samples.h"

@@ -1,7 +1,7 @@
 // tests/cpp/test_ranged_launch.cpp -- block-sparse reductions agree with brute force
 #include "../../csrc/cpu/cut.h"
 #include "../../csrc/cpu/launch.h"
-#include "../../csrc/cpu/ranges.h"
+#include "../../csrc/core/ranges.h"
 #include "../../csrc/cpu/thread_pool.h"
 
 #include "check.h"

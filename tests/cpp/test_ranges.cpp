@@ -1,6 +1,6 @@
 // tests/cpp/test_ranges.cpp -- ranges of any integers are read, and unsound ones refused with a
 // text
-#include "../../csrc/cpu/ranges.h"
+#include "../../csrc/core/ranges.h"
 
 #include "check.h"
 #include "patterns.h"

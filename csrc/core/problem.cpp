@@ -1,7 +1,7 @@
-// csrc/cpu/problem.cpp -- checks arrays against a kernel, and finds where each element starts
+// csrc/core/problem.cpp -- checks arrays against a kernel, and finds where each element starts
 #include "problem.h"
 
-#include "../core/half.h"
+#include "half.h"
 #include "ranges.h"
 
 #include <algorithm>

@@ -1,8 +1,8 @@
-// csrc/cpu/ranges.h -- which columns each row is reduced over, when that is not all of them
+// csrc/core/ranges.h -- which columns each row is reduced over, when that is not all of them
 #pragma once
 
-#include "../core/buffer.h"
-#include "../core/status.h"
+#include "buffer.h"
+#include "status.h"
 
 #include <cstddef>
 #include <cstdint>

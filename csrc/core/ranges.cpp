@@ -1,4 +1,4 @@
-// csrc/cpu/ranges.cpp -- reads the arrays of a pattern, refuses what is not sound, orders its
+// csrc/core/ranges.cpp -- reads the arrays of a pattern, refuses what is not sound, orders its
 // blocks
 #include "ranges.h"
 

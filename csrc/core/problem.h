@@ -1,9 +1,9 @@
-// csrc/cpu/problem.h -- a kernel bound to arrays: extents, broadcasting, addresses
+// csrc/core/problem.h -- a kernel bound to arrays: extents, broadcasting, addresses
 #pragma once
 
-#include "../core/buffer.h"
-#include "../core/kernel.h"
-#include "../core/small_array.h"
+#include "buffer.h"
+#include "kernel.h"
+#include "small_array.h"
 
 #include <cstddef>
 #include <cstdint>
