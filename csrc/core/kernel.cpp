@@ -29,7 +29,8 @@ Status wrong(const std::string &what) {
 Status check_columns(const Kernel &kernel) {
     if (kernel.columns && kernel.column_width < 1)
         return wrong("a columns function needs a column_width of at least 1");
-    if (!kernel.columns && (kernel.column_width || !kernel.column_inputs.empty()))
+    if (!kernel.columns &&
+        (kernel.column_width || (!kernel.device && !kernel.column_inputs.empty())))
         return wrong("column_width or column_inputs are given, but no columns function");
     for (int64_t k : kernel.column_inputs) {
         if (k < 0 || k >= static_cast<int64_t>(kernel.inputs.size()))
@@ -113,8 +114,10 @@ int64_t partial_width(const Kernel &kernel) {
 }
 
 Status check(const Kernel &kernel) {
-    if (!kernel.rows)
+    if (!kernel.rows && !kernel.device)
         return wrong("the rows function is null");
+    if (kernel.device && (kernel.rows || kernel.columns || kernel.workspace))
+        return wrong("it has code for this CPU, and for a device as well");
     if (!is_float(kernel.dtype))
         return wrong(std::string("the inputs' dtype must be a float one, not ") +
                      name_of(kernel.dtype));

@@ -80,7 +80,12 @@ struct Output {
     std::vector<double> empties = {}; // `empty` of each column, where they differ; a float dtype
 };
 
+/// Code for a GPU: csrc/cuda/code.h.
+class DeviceCode;
+
 /// Compiled code and what a caller must know to run it. Never changes once made.
+///
+/// Has `rows`, and maybe what follows it, or else `device`.
 struct Kernel {
     std::vector<Input> inputs;
     std::vector<Output> outputs;
@@ -99,6 +104,7 @@ struct Kernel {
     int64_t panel = 0;                  // columns that stay in a cache for many blocks; 0: all
     int64_t most_columns = INT64_MAX;   // N beyond it is refused: lists hold 32-bit column numbers
     std::shared_ptr<const void> code;   // keeps the machine code mapped; may be null
+    std::shared_ptr<const DeviceCode> device = nullptr;
 };
 
 /// Numbers in `Call::partials`: the widths of the outputs of axis p together.

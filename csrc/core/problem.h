@@ -64,6 +64,13 @@ class Problem {
     /// Whether no output has a number.
     bool writes_nothing() const;
 
+    /// Where input and output `k` of batch element 0 start, and how many bytes each element of the
+    /// output has. A stride is in bytes, 0 along an axis of extent 1.
+    const char *input(size_t k) const { return inputs_[k]; }
+    int64_t stride(size_t k, size_t axis) const { return strides_[k * batch_.size() + axis]; }
+    char *output(size_t k) const { return outputs_[k]; }
+    int64_t output_bytes(size_t k) const { return output_bytes_[k]; }
+
     /// Null: every row is reduced over all columns.
     const Ranges *ranges() const { return ranges_.get(); }
 

@@ -13,29 +13,6 @@ using Numbers = std::vector<int64_t>;
 
 constexpr size_t kRows = 0, kEnds = 1, kColumns = 2;
 
-Status check_arrays(const Buffer *arrays) {
-    for (size_t k = 0; k < Ranges::kArrays; ++k) {
-        const Buffer &array = arrays[k];
-        const bool is_pairs = k != kEnds;
-        if (array.dtype != Dtype::int32 && array.dtype != Dtype::int64)
-            return Ranges::wrong_dtype(k, name_of(array.dtype));
-        if (array.rank != (is_pairs ? 2 : 1) || array.shape[0] < 0 ||
-            (is_pairs && array.shape[1] != 2))
-            return Ranges::wrong(k, std::string(": expected shape ") +
-                                        (k == kRows   ? "(Mc, 2)"
-                                         : k == kEnds ? "(Mc,)"
-                                                      : "(Mcc, 2)") +
-                                        ", got " + show_shape(array));
-        if (array.shape[0] > 0 && !array.data)
-            return Ranges::wrong(k, ": its address is null");
-    }
-    if (arrays[kEnds].shape[0] != arrays[kRows].shape[0])
-        return Ranges::wrong(
-            kEnds, ": expected one end for each of the " + std::to_string(arrays[kRows].shape[0]) +
-                       " row_blocks, got " + std::to_string(arrays[kEnds].shape[0]));
-    return Status::ok();
-}
-
 Numbers read(const Buffer &array) {
     const auto count = static_cast<size_t>(array.shape[0] * (array.rank == 2 ? 2 : 1));
     Numbers numbers(count);
@@ -112,6 +89,29 @@ Status check_disjoint(const Numbers &rows, const Numbers &order) {
 }
 
 } // namespace
+
+Status Ranges::check_arrays(const Buffer *arrays) {
+    for (size_t k = 0; k < kArrays; ++k) {
+        const Buffer &array = arrays[k];
+        const bool is_pairs = k != kEnds;
+        if (array.dtype != Dtype::int32 && array.dtype != Dtype::int64)
+            return wrong_dtype(k, name_of(array.dtype));
+        if (array.rank != (is_pairs ? 2 : 1) || array.shape[0] < 0 ||
+            (is_pairs && array.shape[1] != 2))
+            return wrong(k, std::string(": expected shape ") +
+                                (k == kRows   ? "(Mc, 2)"
+                                 : k == kEnds ? "(Mc,)"
+                                              : "(Mcc, 2)") +
+                                ", got " + show_shape(array));
+        if (array.shape[0] > 0 && !array.data)
+            return wrong(k, ": its address is null");
+    }
+    if (arrays[kEnds].shape[0] != arrays[kRows].shape[0])
+        return wrong(kEnds, ": expected one end for each of the " +
+                                std::to_string(arrays[kRows].shape[0]) + " row_blocks, got " +
+                                std::to_string(arrays[kEnds].shape[0]));
+    return Status::ok();
+}
 
 Status Ranges::bind(const Buffer *arrays, int64_t M, int64_t N) {
     if (Status status = check_arrays(arrays); !status.is_ok())

@@ -33,6 +33,9 @@ class Ranges {
         return wrong(k, ": expected int32 or int64, got " + got);
     }
 
+    /// Whether the arrays have the dtypes and shapes that `bind` takes; their numbers are not read.
+    static Status check_arrays(const Buffer *arrays);
+
     /// Some rows with one list of columns.
     struct Block {
         int64_t begin, end;   // never equal

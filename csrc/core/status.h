@@ -16,6 +16,8 @@ class [[nodiscard]] Status {
         too_large, // arrays fit, but have more columns than the kernel can number
         no_memory, // scratch, workspace, parts or sums could not be had
         failed,    // no kernel: unknown key, or its compilation failed
+        no_device, // no GPU, no driver or no compiler for one: nothing was tried
+        device,    // the GPU's driver refused; its own words are in `message`
     };
 
     Status() = default;
@@ -24,6 +26,8 @@ class [[nodiscard]] Status {
     static Status too_large(std::string message) { return {Code::too_large, std::move(message)}; }
     static Status no_memory(std::string message) { return {Code::no_memory, std::move(message)}; }
     static Status failed(std::string message) { return {Code::failed, std::move(message)}; }
+    static Status no_device(std::string message) { return {Code::no_device, std::move(message)}; }
+    static Status device(std::string message) { return {Code::device, std::move(message)}; }
 
     bool is_ok() const { return code_ == Code::ok; }
     Code code() const { return code_; }
