@@ -1,20 +1,13 @@
-// csrc/xla/handlers.cpp -- decodes XLA's call frame, checks it, launches on XLA's threads
+// csrc/xla/handlers.cpp -- the CPU: binds what a call frame holds, launches on XLA's threads
 #include "handlers.h"
 
-#include "../core/kernel_table.h"
 #include "../core/ranges.h"
-#include "../core/small_array.h"
 #include "../cpu/launch.h"
+#include "decode.h"
 
-#include "xla/ffi/api/c_api.h"
-#include "xla/ffi/api/ffi.h"
-
-#include <algorithm>
 #include <exception>
 #include <memory>
 #include <new>
-#include <string>
-#include <string_view>
 #include <utility>
 
 namespace ffi = xla::ffi;
@@ -33,22 +26,6 @@ struct KernelState {
 // hand out another one.
 ffi::TypeId KernelState::id = {0x3c7d91e25ab4f086};
 
-ffi::Error error_of(const Status &status) {
-    const std::string text = "jaxkeops: " + status.message();
-    switch (status.code()) {
-    case Status::Code::ok:
-        return ffi::Error::Success();
-    case Status::Code::misfit:
-    case Status::Code::too_large:
-        return ffi::Error(ffi::ErrorCode::kInvalidArgument, text);
-    case Status::Code::no_memory:
-        return ffi::Error(ffi::ErrorCode::kResourceExhausted, text);
-    case Status::Code::failed:
-        break;
-    }
-    return ffi::Error(ffi::ErrorCode::kFailedPrecondition, text);
-}
-
 /// XLA's threads, for the time of one call.
 class XlaWorkers final : public Workers {
   public:
@@ -65,62 +42,17 @@ class XlaWorkers final : public Workers {
     ffi::ThreadPool &pool_;
 };
 
-bool read_dtype(ffi::DataType type, Dtype &dtype) {
-    switch (type) {
-    case ffi::DataType::F16:
-        dtype = Dtype::float16;
-        return true;
-    case ffi::DataType::BF16:
-        dtype = Dtype::bfloat16;
-        return true;
-    case ffi::DataType::F32:
-        dtype = Dtype::float32;
-        return true;
-    case ffi::DataType::F64:
-        dtype = Dtype::float64;
-        return true;
-    case ffi::DataType::S32:
-        dtype = Dtype::int32;
-        return true;
-    case ffi::DataType::S64:
-        dtype = Dtype::int64;
-        return true;
-    default:
-        return false;
-    }
-}
-
-Status read_buffer(const ffi::AnyBuffer &from, const char *what, size_t k, Buffer &buffer) {
-    buffer.data = from.untyped_data();
-    buffer.shape = from.dimensions().begin();
-    buffer.rank = static_cast<int64_t>(from.dimensions().size());
-    if (!read_dtype(from.element_type(), buffer.dtype))
-        return Status::misfit(what + (" " + std::to_string(k)) +
-                              ": its dtype is none that kernels take or give");
-    return Status::ok();
-}
-
 Status run(const Kernel &kernel, ffi::ThreadPool &pool, ffi::RemainingArgs &args,
            ffi::RemainingRets &rets) {
     const size_t expected = kernel.inputs.size();
     const bool has_ranges = args.size() == expected + Ranges::kArrays;
     const size_t count = has_ranges ? expected : args.size();
-    SmallArray<Buffer, 16> inputs(args.size());
-    for (size_t k = 0; k < args.size(); ++k) {
-        const auto buffer = args.get<ffi::AnyBuffer>(k);
-        if (buffer.has_error())
-            return Status::misfit(buffer.error().message());
-        if (Status status = read_buffer(*buffer, "input", k, inputs[k]); !status.is_ok())
-            return k < count ? status : Ranges::wrong_dtype(k - count, "another dtype");
-    }
-    SmallArray<Buffer, 4> outputs(rets.size());
-    for (size_t k = 0; k < rets.size(); ++k) {
-        auto buffer = rets.get<ffi::AnyBuffer>(k);
-        if (buffer.has_error())
-            return Status::misfit(buffer.error().message());
-        if (Status status = read_buffer(**buffer, "output", k, outputs[k]); !status.is_ok())
-            return status;
-    }
+    SmallArray<Buffer, 16> inputs;
+    SmallArray<Buffer, 4> outputs;
+    if (Status status = read_inputs(args, count, inputs); !status.is_ok())
+        return status;
+    if (Status status = read_outputs(rets, rets.size(), outputs); !status.is_ok())
+        return status;
     Problem problem(kernel);
     if (Status status = problem.bind_inputs(inputs.data(), count); !status.is_ok())
         return status;
@@ -134,17 +66,9 @@ Status run(const Kernel &kernel, ffi::ThreadPool &pool, ffi::RemainingArgs &args
 }
 
 ffi::ErrorOr<std::unique_ptr<KernelState>> instantiate(ffi::Dictionary attributes) try {
-    const auto key = attributes.get<std::string_view>("key");
-    if (key.has_error())
-        return ffi::Unexpected(key.error());
-    const auto text = attributes.get<std::string_view>("text");
-    if (text.has_error())
-        return ffi::Unexpected(text.error());
-    Compiled compiled = find_or_compile(*key, *text);
-    if (!compiled.kernel)
-        return ffi::Unexpected(error_of(Status::failed(std::move(compiled.failure))));
     auto state = std::make_unique<KernelState>();
-    state->kernel = std::move(compiled.kernel);
+    if (Status status = find_kernel(attributes, false, state->kernel); !status.is_ok())
+        return ffi::Unexpected(error_of(status));
     return state;
 } catch (const std::exception &error) {
     return ffi::Unexpected(error_of(Status::failed(error.what())));

@@ -48,6 +48,11 @@ XLA_FFI_Error *count_threads(XLA_FFI_ThreadPool_NumThreads_Args *args) {
     return nullptr;
 }
 
+XLA_FFI_Error *get_stream(XLA_FFI_Stream_Get_Args *args) {
+    args->stream = site_of(args->ctx).stream;
+    return nullptr;
+}
+
 const XLA_FFI_Api &api() {
     static const XLA_FFI_Api made = [] {
         XLA_FFI_Api api{};
@@ -59,6 +64,7 @@ const XLA_FFI_Api &api() {
         api.XLA_FFI_Error_Destroy = destroy_error;
         api.XLA_FFI_State_Set = set_state;
         api.XLA_FFI_State_Get = get_state;
+        api.XLA_FFI_Stream_Get = get_stream;
         api.XLA_FFI_ThreadPool_Schedule = schedule;
         api.XLA_FFI_ThreadPool_NumThreads = count_threads;
         return api;
@@ -82,6 +88,21 @@ std::vector<void *> point_at(std::vector<T> &values) {
     return all;
 }
 
+XLA_FFI_Metadata metadata_of(void *handler) {
+    XLA_FFI_Metadata metadata{};
+    metadata.struct_size = XLA_FFI_Metadata_STRUCT_SIZE;
+    metadata.api_version.struct_size = XLA_FFI_Api_Version_STRUCT_SIZE;
+    XLA_FFI_Metadata_Extension extension{
+        {XLA_FFI_Metadata_Extension_STRUCT_SIZE, XLA_FFI_Extension_Metadata, nullptr}, &metadata};
+    XLA_FFI_CallFrame frame{};
+    frame.struct_size = XLA_FFI_CallFrame_STRUCT_SIZE;
+    frame.api = &api();
+    frame.extension_start = &extension.extension_base;
+    XLA_FFI_Error *const error = reinterpret_cast<XLA_FFI_Handler *>(handler)(&frame);
+    delete error;
+    return metadata;
+}
+
 } // namespace
 
 Site::~Site() {
@@ -96,16 +117,27 @@ std::string call(void *handler, XLA_FFI_ExecutionStage stage, Site &site,
     auto arg_pointers = point_at(args), ret_pointers = point_at(rets);
     std::vector<XLA_FFI_ArgType> arg_types(args.size(), XLA_FFI_ArgType_BUFFER);
     std::vector<XLA_FFI_RetType> ret_types(rets.size(), XLA_FFI_RetType_BUFFER);
-    std::vector<XLA_FFI_ByteSpan> names, values;
+    std::vector<XLA_FFI_ByteSpan> names, texts(attributes.size());
+    std::vector<XLA_FFI_Scalar> numbers(attributes.size());
+    std::vector<XLA_FFI_AttrType> types;
+    std::vector<void *> values;
     for (const auto &[name, value] : attributes) {
+        const size_t k = names.size();
         names.push_back({name.data(), name.size()});
-        values.push_back({value.data(), value.size()});
+        if (const auto *text = std::get_if<std::string>(&value)) {
+            texts[k] = {text->data(), text->size()};
+            types.push_back(XLA_FFI_AttrType_STRING);
+            values.push_back(&texts[k]);
+        } else {
+            auto *number = const_cast<int64_t *>(&std::get<int64_t>(value));
+            numbers[k] = {XLA_FFI_DataType_S64, number};
+            types.push_back(XLA_FFI_AttrType_SCALAR);
+            values.push_back(&numbers[k]);
+        }
     }
     std::vector<XLA_FFI_ByteSpan *> name_pointers;
     for (XLA_FFI_ByteSpan &name : names)
         name_pointers.push_back(&name);
-    auto value_pointers = point_at(values);
-    std::vector<XLA_FFI_AttrType> types(names.size(), XLA_FFI_AttrType_STRING);
 
     XLA_FFI_CallFrame frame{};
     frame.struct_size = XLA_FFI_CallFrame_STRUCT_SIZE;
@@ -116,12 +148,9 @@ std::string call(void *handler, XLA_FFI_ExecutionStage stage, Site &site,
                   arg_types.data(), arg_pointers.data()};
     frame.rets = {XLA_FFI_Rets_STRUCT_SIZE, nullptr, static_cast<int64_t>(rets.size()),
                   ret_types.data(), ret_pointers.data()};
-    frame.attrs = {XLA_FFI_Attrs_STRUCT_SIZE,
-                   nullptr,
-                   static_cast<int64_t>(names.size()),
-                   types.data(),
-                   name_pointers.data(),
-                   value_pointers.data()};
+    frame.attrs = {
+        XLA_FFI_Attrs_STRUCT_SIZE, nullptr,      static_cast<int64_t>(names.size()), types.data(),
+        name_pointers.data(),      values.data()};
     XLA_FFI_Error *const error = reinterpret_cast<XLA_FFI_Handler *>(handler)(&frame);
     if (!error)
         return "";
@@ -131,18 +160,12 @@ std::string call(void *handler, XLA_FFI_ExecutionStage stage, Site &site,
 }
 
 std::pair<int, int> api_version(void *handler) {
-    XLA_FFI_Metadata metadata{};
-    metadata.struct_size = XLA_FFI_Metadata_STRUCT_SIZE;
-    metadata.api_version.struct_size = XLA_FFI_Api_Version_STRUCT_SIZE;
-    XLA_FFI_Metadata_Extension extension{
-        {XLA_FFI_Metadata_Extension_STRUCT_SIZE, XLA_FFI_Extension_Metadata, nullptr}, &metadata};
-    XLA_FFI_CallFrame frame{};
-    frame.struct_size = XLA_FFI_CallFrame_STRUCT_SIZE;
-    frame.api = &api();
-    frame.extension_start = &extension.extension_base;
-    XLA_FFI_Error *const error = reinterpret_cast<XLA_FFI_Handler *>(handler)(&frame);
-    delete error;
+    const XLA_FFI_Metadata metadata = metadata_of(handler);
     return {metadata.api_version.major_version, metadata.api_version.minor_version};
+}
+
+bool is_recordable(void *handler) {
+    return metadata_of(handler).traits & XLA_FFI_HANDLER_TRAITS_COMMAND_BUFFER_COMPATIBLE;
 }
 
 } // namespace mock

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string>
 #include <thread>
+#include <utility>
+#include <variant>
 #include <vector>
 
 namespace mock {
@@ -22,11 +24,13 @@ struct Site {
     int64_t state_type = 0;
     int64_t threads = 4;
     bool has_pool = true;
+    void *stream = nullptr;
     std::vector<std::thread> running;
     ~Site();
 };
 
-using Attributes = std::vector<std::pair<std::string, std::string>>; // sorted by name
+using Attribute = std::variant<std::string, int64_t>;
+using Attributes = std::vector<std::pair<std::string, Attribute>>; // sorted by name
 
 /// "" or "CODE: message" of what the handler returned.
 std::string call(void *handler, XLA_FFI_ExecutionStage stage, Site &site,
@@ -35,5 +39,8 @@ std::string call(void *handler, XLA_FFI_ExecutionStage stage, Site &site,
 
 /// (major, minor) of the FFI that the handler says it was built for.
 std::pair<int, int> api_version(void *handler);
+
+/// Whether the handler says that it may be recorded in a command buffer.
+bool is_recordable(void *handler);
 
 } // namespace mock
