@@ -2,7 +2,7 @@
 The native runtime: kernels by key, their launch on threads, XLA's handlers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 class Kernel:
@@ -109,15 +109,123 @@ class Kernel:
     def dtype(self) -> str:
         """The dtype of every input."""
 
-def find(key: str) -> Kernel | None:
+class CudaKernel:
+    """
+    Code for GPUs and what a caller must know to launch it. Never changes once made.
+
+    `inputs`, `outputs` and `dtype` as in `Kernel`. `images` are cubins by architecture (90
+    for sm_90), or PTX. `launches` and their steps have the attributes of
+    jaxkeops/backends/cuda/launch.py. With `has_ranges`, every call has ranges.
+
+    Raises ValueError if the description makes no sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        inputs: Sequence[tuple[str, int]],
+        outputs: Sequence[
+            tuple[int, str, float | Sequence[float]] | tuple[int, str, float | Sequence[float], str]
+        ],
+        dtype: str,
+        images: Mapping[int, bytes],
+        launches: Sequence[Any],
+        column_inputs: Sequence[int] = (),
+        has_ranges: bool = False,
+    ) -> None: ...
+    def workspace_bytes(
+        self,
+        shapes: Sequence[Sequence[int]],
+        multiprocessors: int,
+        blocks: tuple[int, int] | None = None,
+    ) -> int:
+        """
+        The workspace of a call on inputs of these shapes, on a device of so many
+        multiprocessors; `blocks` are the lengths (Mc, Mcc) of the ranges' arrays.
+        """
+
+    def call_tensors(
+        self,
+        args: tuple[Any, ...],
+        outs: tuple[Any, ...],
+        workspace: Any,
+        device: int,
+        stream: int,
+        ranges: tuple[Any, Any, Any] | None = None,
+    ) -> None:
+        """
+        Puts the filling of `outs` on a stream of a device, and returns.
+
+        All have `data_ptr()` and `shape`; that they are contiguous, on that device and of
+        the right dtype is the caller's to check. `workspace` is None or a tensor of bytes;
+        `stream` is the driver's handle, 0 for the default one. `ranges`, on the device too,
+        are not checked but for shapes and dtype. Raises ValueError for a wrong shape,
+        `DeviceError` for what the driver says.
+        """
+
+    def call_buffers(
+        self,
+        args: tuple[Any, ...],
+        outs: tuple[Any, ...],
+        device: int,
+        ranges: tuple[Any, Any, Any] | None = None,
+    ) -> None:
+        """
+        Fills `outs`: copies arrays of the host to a device, and the results back.
+
+        C-contiguous buffers of the kernel's dtypes. Raises ValueError for what does not
+        fit, MemoryError if the device has no room, `DeviceError` for what the driver says.
+        """
+
+    def load(self, device: int) -> None:
+        """Loads the code on a device, which the first call would else do."""
+
+    @property
+    def inputs(self) -> tuple[tuple[str, int], ...]:
+        """(axis, width) of each input."""
+
+    @property
+    def outputs(self) -> tuple[tuple[int, str, float | tuple[float, ...], str], ...]:
+        """(width, dtype, value over no rows, axis) of each output."""
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of every input."""
+
+    @property
+    def has_ranges(self) -> bool:
+        """Whether every call has ranges."""
+
+def cuda_devices() -> tuple[tuple[str, int, int], ...]:
+    """
+    (name, architecture, multiprocessors) of each GPU; 90 is sm_90.
+
+    Starts CUDA's driver at the first call. Raises `NoBackendError` if there is none.
+    """
+
+def find_nvrtc(files: Sequence[str]) -> tuple[int, int, str, tuple[int, ...]]:
+    """
+    (major, minor, file, architectures) of CUDA's compiler.
+
+    The one that is loaded already, else the first of `files` that can be opened and
+    is not newer than the driver; once found, it stays. Raises `NoBackendError`.
+    """
+
+def compile_cuda(source: str, name: str, options: Sequence[str], files: Sequence[str]) -> bytes:
+    """
+    The cubin, or PTX, of CUDA C++. `name` stands for its file in messages, `files`
+    as in `find_nvrtc`. Raises `CompileError`, with the compiler's log.
+    """
+
+def find(key: str) -> Kernel | CudaKernel | None:
     """The kernel published under `key`."""
 
-def publish(key: str, kernel: Kernel) -> Kernel:
+def publish(key: str, kernel: Kernel | CudaKernel) -> Kernel | CudaKernel:
     """
     Enters a kernel, for ever; returns the one under `key`: the first that came.
     """
 
-def find_or_compile(key: str, text: str) -> Kernel:
+def find_or_compile(key: str, text: str) -> Kernel | CudaKernel:
     """
     The kernel of `key`; if there is none, what the compile hook makes of `text`.
 
@@ -125,10 +233,8 @@ def find_or_compile(key: str, text: str) -> Kernel:
     the hook raised, RuntimeError if there is no hook.
     """
 
-def set_compile_hook(hook: Callable[[str, str], Kernel] | None) -> None:
-    """
-    The function (key, text) -> Kernel that makes missing kernels, on any thread.
-    """
+def set_compile_hook(hook: Callable[[str, str], Kernel | CudaKernel] | None) -> None:
+    """The function (key, text) that makes missing kernels, on any thread."""
 
 def registrations() -> dict[str, dict[str, Any]]:
     """

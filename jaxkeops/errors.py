@@ -39,6 +39,10 @@ class NoBackendError(JaxKeopsError, RuntimeError):
     """No machine here can run what was asked."""
 
 
+class DeviceError(JaxKeopsError, RuntimeError):
+    """A GPU, or its driver, that refused: the driver's own words are in the message."""
+
+
 class CompileError(JaxKeopsError, RuntimeError):
     """A kernel that could not be compiled: always a fault of this library."""
 

@@ -2,9 +2,8 @@
 #include "kernel_object.h"
 
 #include "../core/ranges.h"
-#include "../core/small_array.h"
+#include "views.h"
 
-#include <cstring>
 #include <string>
 #include <utility>
 
@@ -13,81 +12,6 @@ namespace nb = nanobind;
 namespace jaxkeops {
 
 namespace {
-
-// Py_buffer holds Py_ssize_t, a Buffer int64_t: the same bits, maybe `long` and `long long`.
-static_assert(sizeof(Py_ssize_t) == sizeof(int64_t));
-
-/// Buffers taken from Python objects, given back at the end: the arrays cannot move meanwhile.
-class Views {
-  public:
-    explicit Views(size_t most) : views_(most), buffers_(most) {}
-    Views(const Views &) = delete;
-    Views &operator=(const Views &) = delete;
-    ~Views() {
-        while (held_ > 0)
-            PyBuffer_Release(&views_[--held_]);
-    }
-
-    /// False, with Python's error set, if `object` gives no buffer of this kind.
-    bool take(PyObject *object, int flags) {
-        if (PyObject_GetBuffer(object, &views_[held_], flags) != 0)
-            return false;
-        ++held_;
-        return true;
-    }
-
-    /// Reads the buffer taken last; false if its numbers are not of dtype `wanted`.
-    bool read(Dtype wanted) {
-        const Py_buffer &view = views_[held_ - 1];
-        if (!view.format || view.format[0] == '\0' || view.format[1] != '\0' ||
-            view.itemsize != size_of(wanted) || !std::strchr(letters(wanted), view.format[0]))
-            return false;
-        buffers_[held_ - 1] = {view.buf, reinterpret_cast<const int64_t *>(view.shape), view.ndim,
-                               wanted};
-        return true;
-    }
-
-    /// What the buffer taken last says of its numbers, for messages.
-    std::string format() const {
-        const char *const text = views_[held_ - 1].format;
-        return std::string("format '") + (text ? text : "B") + "'";
-    }
-
-    const Buffer *buffers() const { return buffers_.data(); }
-
-  private:
-    /// Format characters of the `struct` module; the item's size tells which integer it is.
-    static const char *letters(Dtype dtype) {
-        switch (dtype) {
-        case Dtype::float16:
-            return "e";
-        case Dtype::bfloat16:
-            return "H"; // the struct module has no name for it: its bits, as integers
-        case Dtype::float32:
-            return "f";
-        case Dtype::float64:
-            return "d";
-        default:
-            return "ilq";
-        }
-    }
-
-    SmallArray<Py_buffer, 12> views_;
-    SmallArray<Buffer, 12> buffers_;
-    size_t held_ = 0;
-};
-
-constexpr int kInput = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT;
-constexpr int kOutput = kInput | PyBUF_WRITABLE;
-
-/// BufferError, ValueError, TypeError say that an object does not suit; anything else is news.
-bool clear_misfit() {
-    if (!PyErr_ExceptionMatches(PyExc_BufferError) && !PyErr_ExceptionMatches(PyExc_ValueError) &&
-        !PyErr_ExceptionMatches(PyExc_TypeError))
-        return false;
-    PyErr_Clear();
-    return true;
-}
 
 /// Reads three arrays of int32 or int64; ValueError for anything else.
 void read_ranges(Problem &problem, nb::object ranges) {

@@ -4,20 +4,14 @@
 #include "../core/ranges.h"
 #include "../cpu/launch.h"
 #include "../cpu/thread_pool.h"
+#include "description.h"
+#include "failure.h"
 #include "lock.h"
-
-#include <nanobind/stl/pair.h>
-#include <nanobind/stl/string.h>
-#include <nanobind/stl/tuple.h>
-#include <nanobind/stl/variant.h>
-#include <nanobind/stl/vector.h>
 
 #include <cstdint>
 #include <limits>
 #include <string>
-#include <tuple>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace nb = nanobind;
@@ -26,47 +20,6 @@ using namespace nb::literals;
 namespace jaxkeops {
 
 namespace {
-
-using InputRow = std::pair<std::string, int64_t>;
-using Empty = std::variant<double, std::vector<double>>;      // for all columns, or for each
-using OutputOfRows = std::tuple<int64_t, std::string, Empty>; // of axis i
-using OutputOfAxis = std::tuple<int64_t, std::string, Empty, std::string>;
-using OutputRow = std::variant<OutputOfRows, OutputOfAxis>;
-
-Axis read_axis(const std::string &name) {
-    if (name == "i")
-        return Axis::i;
-    if (name == "j")
-        return Axis::j;
-    if (name == "p")
-        return Axis::p;
-    throw nb::value_error(("axis: expected 'i', 'j' or 'p', got '" + name + "'").c_str());
-}
-
-Dtype read_dtype(const std::string &name) {
-    std::string known;
-    for (Dtype dtype : kDtypes) {
-        if (name == name_of(dtype))
-            return dtype;
-        known += std::string(known.empty() ? "" : ", ") + name_of(dtype);
-    }
-    throw nb::value_error(("dtype: expected one of " + known + ", got '" + name + "'").c_str());
-}
-
-Output make_output(int64_t width, const std::string &dtype, const Empty &empty, Axis axis) {
-    if (const auto *one = std::get_if<double>(&empty))
-        return {width, read_dtype(dtype), *one, axis};
-    return {width, read_dtype(dtype), 0.0, axis, std::get<std::vector<double>>(empty)};
-}
-
-Output read_output(const OutputRow &row) {
-    if (const auto *of_rows = std::get_if<OutputOfRows>(&row)) {
-        const auto &[width, dtype, empty] = *of_rows;
-        return make_output(width, dtype, empty, Axis::i);
-    }
-    const auto &[width, dtype, empty, axis] = std::get<OutputOfAxis>(row);
-    return make_output(width, dtype, empty, read_axis(axis));
-}
 
 /// Keeps a Python object alive from C++, to be let go on any thread.
 std::shared_ptr<const void> hold(nb::object object) {
@@ -86,11 +39,7 @@ void make(KernelObject *self, const std::vector<InputRow> &inputs,
           uintptr_t few, int64_t few_rows,
           int64_t panel, int64_t most_columns, nb::object code) {
     auto kernel = std::make_shared<Kernel>();
-    for (const auto &[axis, width] : inputs)
-        kernel->inputs.push_back({read_axis(axis), width});
-    for (const OutputRow &row : outputs)
-        kernel->outputs.push_back(read_output(row));
-    kernel->dtype = read_dtype(dtype);
+    describe(*kernel, inputs, outputs, dtype);
     kernel->rows = reinterpret_cast<RowsFn>(rows);
     kernel->columns = reinterpret_cast<ColumnsFn>(columns);
     kernel->column_width = column_width;
@@ -104,28 +53,9 @@ void make(KernelObject *self, const std::vector<InputRow> &inputs,
     kernel->few_rows = few_rows;
     kernel->panel = panel;
     kernel->most_columns = most_columns;
-    if (Status status = check(*kernel); !status.is_ok())
-        throw nb::value_error(status.message().c_str());
+    require(check(*kernel));
     kernel->code = hold(std::move(code));
     new (self) KernelObject{std::move(kernel)};
-}
-
-nb::tuple inputs_of(const KernelObject &self) {
-    nb::list rows;
-    for (const Input &input : self.kernel->inputs)
-        rows.append(nb::make_tuple(std::string(1, name_of(input.axis)), input.width));
-    return nb::tuple(rows);
-}
-
-nb::tuple outputs_of(const KernelObject &self) {
-    nb::list rows;
-    for (const Output &output : self.kernel->outputs) {
-        const nb::object empty =
-            output.empties.empty() ? nb::cast(output.empty) : nb::tuple(nb::cast(output.empties));
-        rows.append(nb::make_tuple(output.width, name_of(output.dtype), empty,
-                                   std::string(1, name_of(output.axis))));
-    }
-    return nb::tuple(rows);
 }
 
 } // namespace
@@ -136,10 +66,7 @@ void launch_from_python(const Problem &problem) {
         const Unlocked unlocked;
         status = launch(problem, ThreadPool::instance());
     }
-    if (status.is_ok())
-        return;
-    PyErr_SetString(PyExc_MemoryError, status.message().c_str());
-    throw nb::python_error();
+    require(status);
 }
 
 std::string name_of_type(nb::handle object) {
@@ -230,13 +157,15 @@ void bind_kernel(nb::module_ &module) {
                      "tuple[int, tuple[int, ...]]] | None = None) -> None"),
              "Fills `outputs`; all arrays are pairs (address, shape), contiguous, of the right\n"
              "dtype, which is int64 for `ranges`. ValueError for a wrong shape.")
-        .def_prop_ro("inputs", &inputs_of,
-                     nb::sig("def inputs(self) -> tuple[tuple[str, int], ...]"),
-                     "(axis, width) of each input.")
-        .def_prop_ro("outputs", &outputs_of,
-                     nb::sig("def outputs(self) -> "
-                             "tuple[tuple[int, str, float | tuple[float, ...], str], ...]"),
-                     "(width, dtype, value over no rows, axis) of each output.")
+        .def_prop_ro(
+            "inputs", [](const KernelObject &self) { return inputs_of(*self.kernel); },
+            nb::sig("def inputs(self) -> tuple[tuple[str, int], ...]"),
+            "(axis, width) of each input.")
+        .def_prop_ro(
+            "outputs", [](const KernelObject &self) { return outputs_of(*self.kernel); },
+            nb::sig("def outputs(self) -> "
+                    "tuple[tuple[int, str, float | tuple[float, ...], str], ...]"),
+            "(width, dtype, value over no rows, axis) of each output.")
         .def_prop_ro(
             "dtype", [](const KernelObject &self) { return name_of(self.kernel->dtype); },
             nb::sig("def dtype(self) -> str"), "The dtype of every input.");

@@ -15,6 +15,10 @@ except ImportError as error:
     ) from error
 
 Kernel = _native.Kernel
+CudaKernel = _native.CudaKernel
+cuda_devices = _native.cuda_devices
+find_nvrtc = _native.find_nvrtc
+compile_cuda = _native.compile_cuda
 find = _native.find
 publish = _native.publish
 find_or_compile = _native.find_or_compile
@@ -26,9 +30,13 @@ num_threads = _native.num_threads
 set_num_threads = _native.set_num_threads
 
 __all__ = [
+    "CudaKernel",
     "Kernel",
+    "compile_cuda",
+    "cuda_devices",
     "ffi_api_version",
     "find",
+    "find_nvrtc",
     "find_or_compile",
     "num_threads",
     "publish",

@@ -3,91 +3,15 @@
 // Stricter than the real one: a stream that does not belong to the current context, memory that is
 // not its own, and calls before cuInit are errors. FAKE_CUDA_DEVICES and FAKE_CUDA_VERSION change
 // the number of devices and the version.
-#include "fake_cuda.h"
+#include "fake_world.h"
 
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <map>
-#include <mutex>
-#include <string>
-#include <vector>
+#include <utility>
 
-struct CUctx_st {
-    int device;
-    bool is_retained;
-};
-struct CUmod_st {
-    CUctx_st *context;
-    std::string image;
-};
-struct CUfunc_st {
-    CUctx_st *context;
-    std::string name;
-    FakeKernel kernel;
-    size_t parameter_bytes;
-    int shared_bytes;
-    int granted; // dynamic shared memory
-};
-struct CUstream_st {
-    CUctx_st *context;
-};
+namespace fake {
 
 namespace {
-
-enum : int {
-    ok = 0,
-    invalid_value = 1,
-    out_of_memory = 2,
-    not_initialized = 3,
-    no_device = 100,
-    invalid_device = 101,
-    invalid_image = 200,
-    invalid_context = 201,
-    no_binary_for_gpu = 209,
-    invalid_handle = 400,
-    not_found = 500,
-    capture_unsupported = 900,
-};
-
-struct Gpu {
-    const char *name;
-    int architecture, multiprocessors, shared_bytes, has_pools;
-};
-constexpr Gpu kGpus[] = {{"Fake H200", 90, 132, 232448, 1}, {"Fake A100", 80, 108, 166912, 0}};
-constexpr int kDefaultShared = 49152;
-
-struct Registered {
-    FakeKernel kernel;
-    size_t parameter_bytes;
-    int shared_bytes;
-};
-
-struct Node {
-    CUfunc_st *function;
-    unsigned grid[3], block[3], shared_bytes;
-    std::string parameter;
-};
-
-struct World {
-    std::mutex mutex;
-    bool is_initialized = false;
-    CUctx_st contexts[2] = {{0, false}, {1, false}};
-    std::map<std::string, Registered> kernels;
-    std::map<std::string, int> failures;
-    std::map<char *, size_t> memory;
-    std::vector<Node> nodes;
-    CUstream_st *captured = nullptr;
-    bool is_broken = false;
-    FakeCounts counts{};
-};
-
-World &world() {
-    static World *const it = new World;
-    return *it;
-}
-
-using Lock = std::lock_guard<std::mutex>;
 
 thread_local std::vector<CUctx_st *> stack;
 thread_local int capture_mode = 0; // global
@@ -101,11 +25,17 @@ int device_count() {
     return number("FAKE_CUDA_DEVICES", 2);
 }
 
+} // namespace
+
+World &world() {
+    static World *const it = new World;
+    return *it;
+}
+
 CUctx_st *current() {
     return stack.empty() ? nullptr : stack.back();
 }
 
-/// The failure that was ordered for this call, or that the driver was not started.
 int begin(const char *entry_point) {
     World &w = world();
     const auto ordered = w.failures.find(entry_point);
@@ -117,7 +47,6 @@ int begin(const char *entry_point) {
     return w.is_initialized ? ok : not_initialized;
 }
 
-/// What waits, allocates or loads may not be called while a stream is captured.
 int forbidden_in_capture() {
     World &w = world();
     if (!w.captured || capture_mode == 2)
@@ -126,54 +55,16 @@ int forbidden_in_capture() {
     return capture_unsupported;
 }
 
-/// The allocation that holds all of these bytes.
-bool is_allocated(unsigned long long address, size_t bytes) {
-    char *const start = reinterpret_cast<char *>(address);
-    for (const auto &[first, size] : world().memory)
-        if (start >= first && start + bytes <= first + size)
-            return true;
-    return false;
-}
-
 bool suits(CUstream_st *stream) {
     const auto special = reinterpret_cast<uintptr_t>(stream) <= 2;
     return current() && (special || stream->context == current());
 }
 
-int allocate(unsigned long long *address, size_t bytes) {
-    World &w = world();
-    if (bytes == 0 || !current())
-        return invalid_value;
-    if (bytes > (size_t{1} << 40))
-        return out_of_memory;
-    char *const data = static_cast<char *>(std::malloc(bytes));
-    std::memset(data, 0xff, bytes);
-    w.memory[data] = bytes;
-    ++w.counts.allocations;
-    w.counts.live_bytes += static_cast<long>(bytes);
-    *address = reinterpret_cast<unsigned long long>(data);
-    return ok;
-}
+} // namespace fake
 
-int release(unsigned long long address) {
-    World &w = world();
-    const auto found = w.memory.find(reinterpret_cast<char *>(address));
-    if (found == w.memory.end())
-        return invalid_value;
-    w.counts.live_bytes -= static_cast<long>(found->second);
-    std::free(found->first);
-    w.memory.erase(found);
-    return ok;
-}
-
-} // namespace
+using namespace fake;
 
 extern "C" {
-
-#define BEGIN(name)                                                                                \
-    const Lock lock(world().mutex);                                                                \
-    if (const int result = begin(name))                                                            \
-        return result;
 
 int cuInit(unsigned) {
     const Lock lock(world().mutex);
@@ -274,17 +165,18 @@ int cuModuleLoadDataEx(CUmod_st **module, const void *image, unsigned count, int
         return invalid_context;
     if (const int result = forbidden_in_capture())
         return result;
-    const std::string text(static_cast<const char *>(image), 9);
+    const char *const text = static_cast<const char *>(image);
+    const bool is_cubin = std::memcmp(text, "\177ELF", 4) == 0; // of any architecture
     const std::string wanted = "fake sm_" + std::to_string(kGpus[current()->device].architecture);
-    if (text.rfind("fake sm_", 0) != 0) {
+    if (!is_cubin && std::strncmp(text, "fake sm_", 8) != 0) {
         for (unsigned k = 0; k < count; ++k)
             if (options[k] == 5)
                 std::strcpy(static_cast<char *>(values[k]), "not an image of the fake driver");
         return invalid_image;
     }
-    if (static_cast<const char *>(image) != wanted)
+    if (!is_cubin && text != wanted)
         return no_binary_for_gpu;
-    *module = new CUmod_st{current(), static_cast<const char *>(image)};
+    *module = new CUmod_st{current()};
     ++world().counts.loads;
     return ok;
 }
@@ -341,43 +233,6 @@ int cuLaunchKernel(CUfunc_st *function, unsigned gx, unsigned gy, unsigned gz, u
     }
     const unsigned grid[] = {gx, gy, gz}, block[] = {bx, by, bz};
     function->kernel(grid, block, shared_bytes, parameters[0]);
-    return ok;
-}
-int cuMemAlloc_v2(unsigned long long *address, size_t bytes) {
-    BEGIN("cuMemAlloc_v2")
-    if (const int result = forbidden_in_capture())
-        return result;
-    return allocate(address, bytes);
-}
-int cuMemFree_v2(unsigned long long address) {
-    BEGIN("cuMemFree_v2")
-    if (const int result = forbidden_in_capture())
-        return result;
-    return release(address);
-}
-int cuMemAllocAsync(unsigned long long *address, size_t bytes, CUstream_st *stream) {
-    BEGIN("cuMemAllocAsync")
-    if (!suits(stream) || !kGpus[current()->device].has_pools)
-        return invalid_handle;
-    return allocate(address, bytes);
-}
-int cuMemFreeAsync(unsigned long long address, CUstream_st *stream) {
-    BEGIN("cuMemFreeAsync")
-    return suits(stream) ? release(address) : invalid_handle;
-}
-int cuMemcpyHtoDAsync_v2(unsigned long long to, const void *from, size_t bytes,
-                         CUstream_st *stream) {
-    BEGIN("cuMemcpyHtoDAsync_v2")
-    if (!suits(stream) || !is_allocated(to, bytes))
-        return invalid_value;
-    std::memcpy(reinterpret_cast<void *>(to), from, bytes);
-    return ok;
-}
-int cuMemcpyDtoHAsync_v2(void *to, unsigned long long from, size_t bytes, CUstream_st *stream) {
-    BEGIN("cuMemcpyDtoHAsync_v2")
-    if (!suits(stream) || !is_allocated(from, bytes))
-        return invalid_value;
-    std::memcpy(to, reinterpret_cast<const void *>(from), bytes);
     return ok;
 }
 int cuGetErrorName(int result, const char **text) {
