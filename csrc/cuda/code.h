@@ -45,6 +45,7 @@ struct Launch {
     int64_t total_bytes;
     int64_t tile_bytes;
     int64_t pair_bytes;
+    bool keeps_states; // also where the columns are not split
 };
 
 /// The functions of a kernel in one context, by launch and step.

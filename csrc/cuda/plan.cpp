@@ -78,7 +78,8 @@ void lay_out(Plan &plan, int64_t M, int64_t N, const DeviceRanges *ranges) {
         end = plus(end, times(divide_up(times(count, bytes), kAlign), kAlign));
         return start;
     };
-    const int64_t states = plan.splits > 1 ? times(times(plan.splits, plan.elements), M) : 0;
+    const bool has_states = plan.splits > 1 || launch.keeps_states;
+    const int64_t states = has_states ? times(times(plan.splits, plan.elements), M) : 0;
     plan.parts.scratch = place(times(plan.scratches, N), launch.column_bytes);
     plan.parts.states = place(states, launch.state_bytes);
     plan.parts.totals = place(times(plan.elements, plan.tiles), launch.total_bytes);

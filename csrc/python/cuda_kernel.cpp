@@ -58,6 +58,7 @@ cuda::Launch read_launch(nb::handle launch) {
     read.total_bytes = number(launch, "total_bytes");
     read.tile_bytes = number(launch, "tile_bytes");
     read.pair_bytes = number(launch, "pair_bytes");
+    read.keeps_states = nb::cast<bool>(launch.attr("keeps_states"));
     return read;
 }
 

@@ -95,6 +95,14 @@ void test_parts_are_aligned_and_in_order() {
         CHECK(offset % 256 == 0);
 }
 
+void test_states_are_for_splits_unless_they_are_kept() {
+    cuda::Launch launch = samples::device_launch(0);
+    launch.column_bytes = 0;
+    CHECK(Planned({launch}, 100, 1000).plan.workspace == 0);
+    launch.keeps_states = true;
+    CHECK(Planned({launch}, 100, 1000).plan.workspace == 1792); // 100 rows of 16 bytes
+}
+
 void test_the_first_launch_that_fits_is_taken() {
     cuda::Launch few = samples::device_launch(8);
     few.rows_at_most = 64;
@@ -141,6 +149,7 @@ int main() {
     test_axes_beyond_four_are_walked_by_the_host();
     test_few_rows_split_the_columns();
     test_parts_are_aligned_and_in_order();
+    test_states_are_for_splits_unless_they_are_kept();
     test_the_first_launch_that_fits_is_taken();
     test_what_no_grid_holds_is_refused();
     test_launches_that_make_no_sense_are_refused();

@@ -34,6 +34,7 @@ class Launch:
     Of the workspace, in bytes: column_bytes for each column of a scratch; state_bytes for each row
     and split; total_bytes for each tile; tile_bytes for each tile, with ranges; pair_bytes for each
     block of columns of the ranges. 0 where there is none.
+    keeps_states: whether there are states, of one split, where the columns are not split.
     """
 
     steps: tuple[Step, ...]
@@ -46,6 +47,7 @@ class Launch:
     total_bytes: int = 0
     tile_bytes: int = 0
     pair_bytes: int = 0
+    keeps_states: bool = False
 
 
 @dataclass(frozen=True)
