@@ -265,8 +265,8 @@ void bind_cuda_kernel(nb::module_ &module) {
              "The workspace of a call on inputs of these shapes, on a device of so many\n"
              "multiprocessors; `blocks` are the lengths (Mc, Mcc) of the ranges' arrays.")
         .def(
-            "call_tensors", &call_tensors_on_device, "args"_a, "outs"_a, "workspace"_a, "device"_a,
-            "stream"_a, "ranges"_a = nb::none(),
+            "call_tensors", &call_tensors_on_device, "args"_a, "outs"_a, "workspace"_a.none(),
+            "device"_a, "stream"_a, "ranges"_a = nb::none(),
             nb::sig("def call_tensors(self, args: tuple[typing.Any, ...], "
                     "outs: tuple[typing.Any, ...], workspace: typing.Any, device: int, "
                     "stream: int, ranges: tuple[typing.Any, typing.Any, typing.Any] | None = None"
