@@ -176,14 +176,14 @@ int cuModuleLoadDataEx(CUmod_st **module, const void *image, unsigned count, int
     }
     if (!is_cubin && text != wanted)
         return no_binary_for_gpu;
-    *module = new CUmod_st{current()};
+    *module = &world().modules.emplace_back(CUmod_st{current()});
     ++world().counts.loads;
     return ok;
 }
 int cuModuleUnload(CUmod_st *module) {
     BEGIN("cuModuleUnload")
     ++world().counts.unloads;
-    delete module;
+    module->context = nullptr;
     return ok;
 }
 int cuModuleGetFunction(CUfunc_st **function, CUmod_st *module, const char *name) {
@@ -192,9 +192,9 @@ int cuModuleGetFunction(CUfunc_st **function, CUmod_st *module, const char *name
     if (found == world().kernels.end())
         return not_found;
     const Registered &kernel = found->second;
-    *function = new CUfunc_st{module->context,     name,
-                              kernel.kernel,       kernel.parameter_bytes,
-                              kernel.shared_bytes, kDefaultShared - kernel.shared_bytes};
+    *function = &world().functions.emplace_back(
+        CUfunc_st{module->context, name, kernel.kernel, kernel.parameter_bytes, kernel.shared_bytes,
+                  kDefaultShared - kernel.shared_bytes});
     return ok;
 }
 int cuFuncGetAttribute(int *value, int attribute, CUfunc_st *function) {
@@ -257,7 +257,8 @@ void fake_register(const char *name, FakeKernel kernel, size_t parameter_bytes, 
     world().kernels[name] = {kernel, parameter_bytes, shared_bytes};
 }
 CUstream_st *fake_stream(int device) {
-    return new CUstream_st{&world().contexts[device]};
+    const Lock lock(world().mutex);
+    return &world().streams.emplace_back(CUstream_st{&world().contexts[device]});
 }
 void fake_begin_capture(CUstream_st *stream) {
     const Lock lock(world().mutex);

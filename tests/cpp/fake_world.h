@@ -4,6 +4,8 @@
 #include "fake_cuda.h"
 
 #include <cstring>
+#include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -70,8 +72,11 @@ struct World {
     bool is_initialized = false;
     CUctx_st contexts[2] = {{0, false}, {1, false}};
     std::map<std::string, Registered> kernels;
-    std::map<std::string, int> failures;
+    std::map<std::string, int, std::less<>> failures;
     std::map<char *, size_t> memory;
+    std::deque<CUmod_st> modules;
+    std::deque<CUfunc_st> functions;
+    std::deque<CUstream_st> streams;
     std::vector<Node> nodes;
     CUstream_st *captured = nullptr;
     bool is_broken = false;
