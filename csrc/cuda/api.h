@@ -23,7 +23,6 @@ using Program = _nvrtcProgram *;
 // CUresult
 inline constexpr Result kSuccess = 0;
 inline constexpr Result kOutOfMemory = 2;
-inline constexpr Result kNoDevice = 100;
 
 // CUdevice_attribute
 inline constexpr int kMultiprocessorCount = 16;
