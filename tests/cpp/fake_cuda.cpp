@@ -73,6 +73,11 @@ int cuInit(unsigned) {
         return result;
     return device_count() > 0 ? ok : no_device;
 }
+/// NVRTC asks for one of the driver's private tables, and does without.
+int cuGetExportTable(const void **table, const void *) {
+    *table = nullptr;
+    return not_found;
+}
 int cuDriverGetVersion(int *version) {
     *version = number("FAKE_CUDA_VERSION", 13000);
     return ok;

@@ -175,6 +175,21 @@ def test_a_driver_without_a_device_is_told(with_gpus):
     assert "CUDA_VISIBLE_DEVICES is '5'" in printed
 
 
+def test_cubins_are_compiled_and_loaded_beside_the_driver(with_gpus):
+    with_gpus("""
+    from jaxkeops.backends.cuda import build
+    text = 'extern "C" __global__ void part(float *x) { *x += 1; }'
+    try:
+        images = {a: build.compile_code(text, a, ()) for a in (80, 90)}
+    except errors.NoBackendError:  # NVRTC is not installed
+        sys.exit()
+    kernel = make_kernel(images=images)
+    for device in (0, 1):
+        kernel.load(device)
+    assert gpu.counts().loads == 2
+    """)
+
+
 def test_a_compiler_that_is_newer_than_the_driver_is_not_taken(with_gpus):
     """The libraries are whatever is installed; none is of version 2."""
     printed = with_gpus(
