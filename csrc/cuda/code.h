@@ -62,7 +62,8 @@ namespace jaxkeops {
 /// the table of kernels keeps it for ever, and a module may not go while XLA still runs it.
 class DeviceCode {
   public:
-    /// images: by architecture (90 for sm_90), a cubin, or PTX that ends in a zero byte.
+    /// images: by architecture (90 for sm_90), a cubin, or PTX that ends in a zero byte. Without
+    /// any, calls can be planned, and not launched.
     DeviceCode(std::map<int, std::string> images, std::vector<cuda::Launch> launches,
                bool has_ranges);
 

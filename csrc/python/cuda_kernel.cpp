@@ -244,8 +244,9 @@ void bind_cuda_kernel(nb::module_ &module) {
         module, "CudaKernel",
         "Code for GPUs and what a caller must know to launch it. Never changes once made.\n\n"
         "`inputs`, `outputs` and `dtype` as in `Kernel`. `images` are cubins by architecture (90\n"
-        "for sm_90), or PTX. `launches` and their steps have the attributes of\n"
-        "jaxkeops/backends/cuda/launch.py. With `has_ranges`, every call has ranges.\n\n"
+        "for sm_90), or PTX; without any, only `workspace_bytes` serves. `launches` and their\n"
+        "steps have the attributes of jaxkeops/backends/cuda/launch.py. With `has_ranges`, every\n"
+        "call has ranges.\n\n"
         "Raises ValueError if the description makes no sense.")
         .def("__init__", &make, nb::kw_only(), "inputs"_a, "outputs"_a, "dtype"_a, "images"_a,
              "launches"_a, "column_inputs"_a = std::vector<int64_t>(), "has_ranges"_a = false,
