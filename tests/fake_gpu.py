@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import os
+import shutil
 import subprocess
+import sys
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -64,16 +70,30 @@ class Call(ctypes.Structure):
     ]
 
 
-def build(folder: Path) -> Path:
-    """The fake driver, compiled into `folder`, under the name of the real one."""
-    library = folder / "libcuda.so.1"
-    subprocess.run(
-        ["g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1"]
-        + [str(SOURCES / name) for name in ("fake_cuda.cpp", "fake_memory.cpp")]
-        + ["-o", str(library)],
-        check=True,
+@cache
+def library() -> str:
+    """The fake driver, under the name of the real one; compiled once for a process."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    file = str(Path(folder, "libcuda.so.1"))
+    flags = ["-std=c++17", "-O1", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1"]
+    sources = [str(SOURCES / name) for name in ("fake_cuda.cpp", "fake_memory.cpp")]
+    subprocess.run(["g++", *flags, *sources, "-o", file], check=True)
+    return file
+
+
+def run_text(text: str, **environment: str) -> str:
+    """What Python text prints in a process of its own; AssertionError if that fails."""
+    done = subprocess.run(
+        [sys.executable, "-c", text],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
     )
-    return library
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def numbers(address: int, dtype: str, *shape: int) -> np.ndarray:
@@ -86,8 +106,8 @@ def numbers(address: int, dtype: str, *shape: int) -> np.ndarray:
 class Gpu:
     """The fake driver, and the kernel out_i = sum_j x_i y_j p, in float32, run by NumPy."""
 
-    def __init__(self, library: Path | str) -> None:
-        self.driver = ctypes.CDLL(str(library))
+    def __init__(self, library: str) -> None:
+        self.driver = ctypes.CDLL(library)
         self.driver.fake_counts.restype = Counts
         self.driver.fake_stream.restype = ctypes.c_void_p
         self.calls: list[tuple[str, tuple[int, int]]] = []

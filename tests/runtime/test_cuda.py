@@ -27,15 +27,10 @@ gpu = Gpu({library!r})
 """
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fake_gpu.build(tmp_path_factory.mktemp("driver"))
-
-
 @pytest.fixture
-def with_gpus(library: Path, in_new_process: Callable[..., str]) -> Callable[..., str]:
+def with_gpus(in_new_process: Callable[..., str]) -> Callable[..., str]:
     """Runs text where the driver is the fake one: the real one, or its absence, stays elsewhere."""
-    start = START.format(folder=str(Path(__file__).parents[1]), library=str(library))
+    start = START.format(folder=str(Path(__file__).parents[1]), library=fake_gpu.library())
 
     def run(text: str, **environment: str) -> str:
         return in_new_process(start + text.replace("\n    ", "\n"), **environment)
