@@ -1,0 +1,33 @@
+"""How the loops of a CUDA kernel are cut: numbers that a backend reads, and does not choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A block of `threads` works on `threads * rows` rows, and on `tile` columns at a time.
+
+    rows:       of a thread, kept in registers; each column that is read serves all of them.
+    threads:    of a block, a multiple of 32.
+    tile:       columns in shared memory at a time, a multiple of `chunk`; they are summed in the
+                dtype of the data before the total takes them.
+    chunk:      columns that are searched again for an extremum, a multiple of 4.
+    unroll:     groups of four columns in one turn of the loop over pairs.
+    min_blocks: of one multiprocessor at once: the compiler may then use 65536 / (threads *
+                min_blocks) registers.
+    wave_blocks: blocks that fill a multiprocessor, see `Launch`.
+    """
+
+    rows: int = 4
+    threads: int = 128
+    tile: int = 256
+    chunk: int = 32
+    unroll: int = 1
+    min_blocks: int = 1
+    wave_blocks: int = 8
+
+    @property
+    def tile_rows(self) -> int:
+        return self.rows * self.threads

@@ -1,0 +1,151 @@
+"""Renders a program as CUDA C++: fixed texts, and between them the parts that are the program's.
+
+The texts of `texts/` hold the schedules. A program gives them constants, and functions for a row, a
+column, a pair, and the end of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+from ...dtypes import FLOATS
+from ...ir import Program
+from .accumulators import Accumulation, accumulation
+from .cut import Cut
+from .launch import Launch, Source, Step
+from .outputs import output_functions, total_widths
+from .spelling import TYPES
+from .values import Values, value_functions, values_of
+
+TEXTS = Path(__file__).parent / "texts"
+# Contraction is off: a program says itself which sums of products are rounded once.
+OPTIONS = ("--std=c++17", "--fmad=false")
+INDEX_BYTES = 8
+TILE_BYTES = 6 * INDEX_BYTES  # `Tile` and `RangePair` of texts/call.cuh
+PAIR_BYTES = 2 * INDEX_BYTES
+DOUBLE_BYTES = 8
+COMBINE_THREADS = 128
+PLAN_THREADS = 256
+
+
+def emit(program: Program, cut: Cut, ranged: bool = False) -> Source:
+    """The kernels of `program`, whose loops are cut as `cut` says.
+
+    ranged: whether each row takes some columns only, as arrays of the call say.
+    """
+    values = values_of(program)
+    taken = accumulation(program, values)
+    totals = sum(output.width for _, output in total_widths(program))
+    parts = [
+        prelude(),
+        _constants(program, cut, ranged, values, taken, totals),
+        *map(_text, ("numbers.cuh", "call.cuh")),
+        value_functions(program, values),
+        *map(_text, ("columns.cuh", "sums.cuh", "state.cuh")),
+        taken.functions,
+        _text(taken.text),
+        output_functions(program),
+        *map(_text, ("outputs.cuh", "rows.cu", "combine.cu", "fill.cu")),
+    ]
+    if totals:
+        parts.append(_text("totals.cu"))
+    if ranged:
+        parts.append(_text("plan.cu"))
+    return Source("\n".join(parts), (_launch(program, cut, ranged, values, taken, totals),))
+
+
+@lru_cache(maxsize=1)
+def prelude() -> str:
+    """The first part of every text: what an emulator of the machine replaces."""
+    return _text("prelude.cuh")
+
+
+def _launch(
+    program: Program,
+    cut: Cut,
+    ranged: bool,
+    values: Values,
+    taken: Accumulation,
+    totals: int,
+) -> Launch:
+    real = FLOATS[program.dtype].bytes
+    warps = max(cut.threads, COMBINE_THREADS) // 32
+    columns = max(cut.tile * len(values.columns) * real, warps * DOUBLE_BYTES)
+    steps = [
+        Step("fill", "rows", COMBINE_THREADS, when="empty"),
+        Step("rows", "tiles", cut.threads, columns),
+        Step("combine", "rows", COMBINE_THREADS, warps * DOUBLE_BYTES, when="split"),
+    ]
+    if totals:
+        steps.append(Step("totals", "elements", COMBINE_THREADS, warps * DOUBLE_BYTES))
+    if ranged:
+        # Rows that no block of the ranges names get the value of an empty reduction.
+        fill = Step("fill", "rows", COMBINE_THREADS)
+        plan = Step("plan", "once", PLAN_THREADS, PLAN_THREADS * INDEX_BYTES)
+        steps[1:1] = [fill, plan]
+    return Launch(
+        steps=tuple(steps),
+        tile_rows=cut.tile_rows,
+        tile_columns=cut.tile,
+        wave_blocks=cut.wave_blocks,
+        state_bytes=taken.state_values * real + taken.state_positions * INDEX_BYTES,
+        total_bytes=totals * DOUBLE_BYTES,
+        tile_bytes=TILE_BYTES if ranged else 0,
+        pair_bytes=PAIR_BYTES if ranged else 0,
+    )
+
+
+def _text(name: str) -> str:
+    return (TEXTS / name).read_text(encoding="utf-8")
+
+
+def _constants(
+    program: Program,
+    cut: Cut,
+    ranged: bool,
+    values: Values,
+    taken: Accumulation,
+    totals: int,
+) -> str:
+    counts = {
+        "PARAMETER": len(values.parameters),
+        "ROW": len(values.rows),
+        "COLUMN": len(values.columns),
+        "STATE": taken.state_values,
+        "POSITION": taken.state_positions,
+        "TOTAL": totals,
+    }
+    integers = {
+        "INPUTS": max(len(program.inputs), 1),
+        "OUTPUTS": len(program.outputs),
+        "ROWS": cut.rows,
+        "THREADS": cut.threads,
+        "MIN_BLOCKS": cut.min_blocks,
+        "COMBINE_THREADS": COMBINE_THREADS,
+        "PLAN_THREADS": PLAN_THREADS,
+        "TILE_COLUMNS": cut.tile,
+        "CHUNK": cut.chunk,
+        "UNROLL": cut.unroll,
+        "COLUMN_VALUES": counts["COLUMN"],
+        "STATE_VALUES": counts["STATE"],
+        "STATE_POSITIONS": counts["POSITION"],
+        "TOTALS": totals,
+        # An array of C++ has at least one entry.
+        **{f"{name}_SLOTS": max(count, 1) for name, count in counts.items()},
+    }
+    lines = [
+        f"typedef {TYPES[program.dtype]} Real;",
+        *(f"constexpr int {name} = {value};" for name, value in integers.items()),
+        f"constexpr Index TILE_ROWS = {cut.tile_rows};",
+        f"constexpr bool RANGED = {'true' if ranged else 'false'};",
+        *_typed(taken.constants.items()),
+    ]
+    stored = f"typedef {TYPES[program.stored]} Stored;"
+    halves = ["struct Float16;", "struct BFloat16;"]
+    return "\n".join([*halves, *lines, stored, ""])
+
+
+def _typed(constants: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"constexpr {name} = {value};" for name, value in constants]

@@ -1,0 +1,98 @@
+"""What is written of a row once all columns are in: the end of the program as C++ functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ... import ir
+from ...ir import Index, ListOutput, Output, Program, State
+from .body import Body, function
+from .spelling import TYPES, number
+from .values import loads
+
+CALL = "const Call &call"
+ELEMENT = "Index element"
+
+
+def total_widths(program: Program) -> list[tuple[int, Output]]:
+    """(number, output) of those that are summed over the rows."""
+    return [
+        (number, output)
+        for number, output in enumerate(program.outputs)
+        if isinstance(output, Output) and output.over_rows
+    ]
+
+
+def output_functions(program: Program) -> str:
+    """`finish` for a row and its state, `finish_total`, and the fillers of empty reductions."""
+    row = [CALL, "const Arrays &arrays", ELEMENT, "Index row", "const State &state", "double *over"]
+    total = [CALL, ELEMENT, "int k", "double sum"]
+    return "\n".join(
+        (
+            function("void", "finish", row, _finish(program)),
+            function("void", "finish_total", total, _finish_total(program)),
+            function("void", "fill_row", [CALL, ELEMENT, "Index row"], _fill_row(program)),
+            function("void", "fill_totals", [CALL, ELEMENT], _fill_totals(program)),
+        )
+    )
+
+
+def _finish(program: Program) -> list[str]:
+    leaves = ir.topological(program.given)
+    known = {leaf: f"state.value[{leaf.k}]" for leaf in leaves if isinstance(leaf, State)}
+    body = Body(known | loads(program, program.given))
+    stores, totals = [], 0
+    for slot, output in enumerate(program.outputs):
+        if isinstance(output, ListOutput):
+            array = "position" if output.indices else "value"
+            names = [f"state.{array}[{k}]" for k in range(output.width)]
+        else:
+            names = [
+                f"state.position[{value.k}]" if isinstance(value, Index) else body.names([value])[0]
+                for value in output.values
+            ]
+        if isinstance(output, Output) and output.over_rows:
+            stores += [f"over[{totals + k}] += {name};" for k, name in enumerate(names)]
+            totals += output.width
+        else:
+            stores += _stores(slot, output, "element * call.M + row", names)
+    return [*body.lines, *stores]
+
+
+def _stores(
+    slot: int, output: Output | ListOutput, where: str, names: Sequence[str]
+) -> Iterator[str]:
+    if names:
+        type = TYPES[output.dtype]
+        start = f"({type} *)call.outputs[{slot}] + ({where}) * {len(names)}"
+        yield f"{type} *const out{slot} = {start};"
+    for k, name in enumerate(names):
+        yield f"put(out{slot} + {k}, {name});"
+
+
+def _finish_total(program: Program) -> Iterator[str]:
+    """Number k of all sums over rows goes to its output."""
+    begin = 0
+    for slot, output in total_widths(program):
+        type, end = TYPES[output.dtype], begin + output.width
+        place = f"({type} *)call.outputs[{slot}] + element * {output.width} + (k - {begin})"
+        yield f"if ({begin} <= k && k < {end}) put({place}, Real(sum));"
+        begin = end
+
+
+def _fill_row(program: Program) -> Iterator[str]:
+    for slot, output in enumerate(program.outputs):
+        if isinstance(output, ListOutput) or not output.over_rows:
+            yield from _stores(slot, output, "element * call.M + row", _empties(output))
+
+
+def _fill_totals(program: Program) -> Iterator[str]:
+    for slot, output in total_widths(program):
+        yield from _stores(slot, output, "element", _empties(output))
+
+
+def _empties(output: Output | ListOutput) -> list[str]:
+    empty = output.empty if isinstance(output.empty, tuple) else (output.empty,) * output.width
+    if output.dtype in ("int32", "int64"):
+        return [f"Index({int(value)})" for value in empty]
+    return [number(value) for value in empty]

@@ -1,0 +1,21 @@
+// The step after a split: merges what the splits hold for each row, in their order.
+
+KERNEL(COMBINE_THREADS, 1) combine(ARGUMENT Call call) {
+    SHARED_MEMORY(shared);
+    const Index element = blockIdx.x / call.tiles;
+    const Tile tile = tile_of(call, blockIdx.x % call.tiles);
+    const Arrays arrays = arrays_of(call, element);
+    double over[TOTAL_SLOTS] = {};
+#pragma unroll 1
+    for (Index row = tile.begin + threadIdx.x; row < tile.end; row += COMBINE_THREADS) {
+        State state;
+        start(state);
+        for (Index split = 0; split < call.splits; ++split) {
+            State later;
+            restore(call, split, element, row, later);
+            merge(state, later);
+        }
+        finish_row(call, arrays, tile, element, row, state, over);
+    }
+    if (TOTALS) put_totals<COMBINE_THREADS>(call, over, shared);
+}

@@ -1,0 +1,45 @@
+// The main step: a block takes in its share of the columns for a tile of rows.
+//
+// A thread keeps ROWS rows in registers, THREADS apart; the columns pass through shared memory.
+
+KERNEL(THREADS, MIN_BLOCKS) rows(ARGUMENT Call call) {
+    SHARED_MEMORY(shared);
+    Real *columns = (Real *)shared;
+    const Index element = blockIdx.x / call.tiles, split = blockIdx.y;
+    const Tile tile = tile_of(call, blockIdx.x % call.tiles);
+    double over[TOTAL_SLOTS] = {};
+    if (tile.begin < tile.end) {
+        const Share share = share_of(call, tile, split);
+        const Arrays arrays = arrays_of(call, element);
+        const Index first = tile.begin + threadIdx.x;
+        Rows held;
+        held.start_all();
+        {
+            Real p[PARAMETER_SLOTS], u[ROWS][ROW_SLOTS];
+            parameter_values(arrays, p);
+#pragma unroll
+            for (int r = 0; r < ROWS; ++r)
+                row_values(arrays, smaller(first + r * THREADS, tile.end - 1), p, u[r]);
+            unsigned number = 0;
+#pragma unroll 1
+            for (Index at = share.first; at < share.last; at += TILE_COLUMNS, ++number) {
+                const int count = (int)smaller(TILE_COLUMNS, share.last - at);
+                __syncthreads();
+                fill_tile(call, arrays, tile, p, at, count, columns);
+                __syncthreads();
+                held.take(p, u, columns, count, number);
+            }
+        }
+#pragma unroll 1
+        for (int r = 0; r < ROWS; ++r) {
+            const Index row = first + r * THREADS;
+            if (row >= tile.end) break;
+            State state;
+            held.get(r, state);
+            settle(call, arrays, tile, share, row, state);
+            if (call.splits > 1) save(call, split, element, row, state);
+            else finish_row(call, arrays, tile, element, row, state, over);
+        }
+    }
+    if (TOTALS && call.splits == 1) put_totals<THREADS>(call, over, shared);
+}

@@ -1,0 +1,211 @@
+// Sums of exponentials against a reference that is only moved when it must be.
+//
+// Value (1 + WEIGHTS) e of a state is the reference of exponent e, a whole number, so that scaling
+// by the difference of two references is exact. The values behind it are its sums. If EXACT, the
+// greatest exponents themselves come after all of these.
+
+// A reference holds until a sum passes this: far from the overflow of float32 even after a tile of
+// such terms, and far above what a reference within a few units gives.
+DEVICE Real safe_sum() { return 0x1p60f; }
+// Beyond this an exponent that was not rounded may be far from one that was, and from the
+// reference that was made of it.
+DEVICE Real safe_reference() { return 0x1p20f; }
+// The first columns give the first reference, by two walks over them.
+constexpr int FIRST_COLUMNS = 16;
+constexpr int EACH = 1 + WEIGHTS;
+constexpr int TOPS = EXPONENTS * EACH;
+
+DEVICE void start(State &state) {
+#pragma unroll
+    for (int k = 0; k < STATE_VALUES; ++k) state.value[k] = state.lost[k] = 0;
+#pragma unroll
+    for (int e = 0; e < EXPONENTS; ++e) {
+        state.value[e * EACH] = -FINITE;
+        if (EXACT) state.value[TOPS + e] = -math::infinity(Real());
+    }
+}
+
+// Makes the reference of exponent e at least the whole number next to `least`.
+DEVICE void raise(State &state, int e, Real least) {
+    const Real old = state.value[e * EACH];
+    const Real whole = math::least(math::nearest(least), FINITE);
+    const Real reference = math::greatest(whole, old);
+    const Real factor = math::exp2(old - reference);
+    state.value[e * EACH] = reference;
+#pragma unroll
+    for (int k = e * EACH + 1; k < (e + 1) * EACH; ++k)
+        state.value[k] *= factor, state.lost[k] *= factor;
+}
+
+DEVICE void merge(State &state, const State &later) {
+#pragma unroll
+    for (int e = 0; e < EXPONENTS; ++e) {
+        raise(state, e, later.value[e * EACH]);
+        const Real factor = math::exp2(later.value[e * EACH] - state.value[e * EACH]);
+#pragma unroll
+        for (int k = e * EACH + 1; k < (e + 1) * EACH; ++k)
+            add_sum(state.value[k], state.lost[k], later.value[k] * factor);
+        if (EXACT)
+            state.value[TOPS + e] = math::greatest(state.value[TOPS + e], later.value[TOPS + e]);
+    }
+}
+
+DEVICE void settle(const Call &, const Arrays &, const Tile &, const Share &, Index, State &) {}
+
+// Makes the greatest exponents the references, if they were asked for.
+DEVICE void conclude(const Call &, const Tile &, State &state) {
+    if (!EXACT) return;
+#pragma unroll
+    for (int e = 0; e < EXPONENTS; ++e) {
+        const Real top = state.value[TOPS + e];
+        const bool finite = math::abs(top) < math::infinity(Real());
+        const Real factor = finite ? math::exp2(state.value[e * EACH] - top) : Real(1);
+        state.value[e * EACH] = top;
+#pragma unroll
+        for (int k = e * EACH + 1; k < (e + 1) * EACH; ++k) state.value[k] *= factor;
+    }
+}
+
+struct Rows {
+    State state[ROWS];
+
+    DEVICE void start_all() {
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r) start(state[r]);
+    }
+
+    DEVICE void get(int row, State &found) const {
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r)
+            if (r == row) found = state[r];
+    }
+
+    DEVICE void take(
+        const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int count,
+        unsigned number) {
+        bool careful = number == 0;
+        int from = 0;
+        while (from < count) {
+            const int to = number == 0 && from == 0 && count > FIRST_COLUMNS ? FIRST_COLUMNS
+                                                                             : count;
+            Real sum[ROWS][STATE_SLOTS];
+            if (!careful) careful = !add_columns(p, u, columns, from, to, sum);
+            if (careful) add_with_new_references(p, u, columns, from, to, sum);
+#pragma unroll
+            for (int r = 0; r < ROWS; ++r)
+#pragma unroll
+                for (int e = 0; e < EXPONENTS; ++e)
+#pragma unroll
+                    for (int k = e * EACH + 1; k < (e + 1) * EACH; ++k)
+                        add_sum(state[r].value[k], state[r].lost[k], sum[r][k]);
+            from = to;
+            careful = false;
+        }
+    }
+
+  private:
+    DEVICE static void clear(Real (*sum)[STATE_SLOTS]) {
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r)
+#pragma unroll
+            for (int k = 0; k < STATE_VALUES; ++k) sum[r][k] = 0;
+    }
+
+    // The powers of one pair, times its weights, added to `sum`.
+    DEVICE void add_pair(
+        const Real *p, const Real *u, const Real *v, State &held, Real *sum, bool rounded) {
+        Real excess[EXPONENTS], weights[WEIGHTS];
+        if (rounded || EXACT) {
+            pair_exponents(p, u, v, excess);
+#pragma unroll
+            for (int e = 0; e < EXPONENTS; ++e) {
+                if (EXACT)
+                    held.value[TOPS + e] = math::greatest(excess[e], held.value[TOPS + e]);
+                excess[e] -= held.value[e * EACH];
+            }
+        } else {
+            Real references[EXPONENTS];
+#pragma unroll
+            for (int e = 0; e < EXPONENTS; ++e) references[e] = held.value[e * EACH];
+            pair_excess(p, u, v, references, excess);
+        }
+        pair_weights(p, u, v, weights);
+#pragma unroll
+        for (int e = 0; e < EXPONENTS; ++e) {
+            const Real power = math::exp2(excess[e]);
+#pragma unroll
+            for (int k = 0; k < WEIGHTS; ++k)
+                sum[e * EACH + 1 + k] = math::fma(power, weights[k], sum[e * EACH + 1 + k]);
+        }
+    }
+
+    // Whether the references were good enough for all sums.
+    DEVICE bool add_columns(
+        const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int from, int to,
+        Real (*sum)[STATE_SLOTS]) {
+        clear(sum);
+        int at = from;
+#pragma unroll UNROLL
+        for (; at + 4 <= to; at += 4) {
+            Real v[4][COLUMN_SLOTS];
+            get_quad(columns, at, v);
+#pragma unroll
+            for (int q = 0; q < 4; ++q)
+#pragma unroll
+                for (int r = 0; r < ROWS; ++r) add_pair(p, u[r], v[q], state[r], sum[r], false);
+        }
+#pragma unroll 1
+        for (; at < to; ++at) {
+            Real v[COLUMN_SLOTS];
+            get_column(columns, at, v);
+#pragma unroll
+            for (int r = 0; r < ROWS; ++r) add_pair(p, u[r], v, state[r], sum[r], false);
+        }
+        bool good = true;
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r)
+#pragma unroll
+            for (int e = 0; e < EXPONENTS; ++e) {
+                if (math::abs(state[r].value[e * EACH]) > safe_reference()) good = false;
+#pragma unroll
+                for (int k = e * EACH + 1; k < (e + 1) * EACH; ++k)
+                    if (math::abs(sum[r][k]) > safe_sum()) good = false;
+            }
+        return good;
+    }
+
+    DEVICE void add_with_new_references(
+        const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int from, int to,
+        Real (*sum)[STATE_SLOTS]) {
+        Real top[ROWS][EXPONENTS];
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r)
+#pragma unroll
+            for (int e = 0; e < EXPONENTS; ++e) top[r][e] = -FINITE;
+#pragma unroll 1
+        for (int at = from; at < to; ++at) {
+            Real v[COLUMN_SLOTS];
+            get_column(columns, at, v);
+#pragma unroll
+            for (int r = 0; r < ROWS; ++r) {
+                Real exponents[EXPONENTS];
+                pair_exponents(p, u[r], v, exponents);
+#pragma unroll
+                for (int e = 0; e < EXPONENTS; ++e)
+                    top[r][e] = math::greatest(exponents[e], top[r][e]);
+            }
+        }
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r)
+#pragma unroll
+            for (int e = 0; e < EXPONENTS; ++e) raise(state[r], e, top[r][e]);
+        clear(sum);
+#pragma unroll 1
+        for (int at = from; at < to; ++at) {
+            Real v[COLUMN_SLOTS];
+            get_column(columns, at, v);
+#pragma unroll
+            for (int r = 0; r < ROWS; ++r) add_pair(p, u[r], v, state[r], sum[r], true);
+        }
+    }
+};

@@ -1,0 +1,60 @@
+// Sums over columns.
+
+DEVICE void start(State &state) {
+#pragma unroll
+    for (int k = 0; k < STATE_VALUES; ++k) state.value[k] = state.lost[k] = 0;
+}
+
+DEVICE void merge(State &state, const State &later) {
+#pragma unroll
+    for (int k = 0; k < STATE_VALUES; ++k) add_sum(state.value[k], state.lost[k], later.value[k]);
+}
+
+DEVICE void settle(const Call &, const Arrays &, const Tile &, const Share &, Index, State &) {}
+DEVICE void conclude(const Call &, const Tile &, State &) {}
+
+struct Rows {
+    State state[ROWS];
+
+    DEVICE void start_all() {
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r) start(state[r]);
+    }
+
+    DEVICE void get(int row, State &found) const {
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r)
+            if (r == row) found = state[r];
+    }
+
+    DEVICE void take(
+        const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int count, unsigned) {
+        Real sum[ROWS][STATE_SLOTS];
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r)
+#pragma unroll
+            for (int k = 0; k < STATE_VALUES; ++k) sum[r][k] = 0;
+        int at = 0;
+#pragma unroll UNROLL
+        for (; at + 4 <= count; at += 4) {
+            Real v[4][COLUMN_SLOTS];
+            get_quad(columns, at, v);
+#pragma unroll
+            for (int q = 0; q < 4; ++q)
+#pragma unroll
+                for (int r = 0; r < ROWS; ++r) add_pair(p, u[r], v[q], sum[r]);
+        }
+#pragma unroll 1
+        for (; at < count; ++at) {
+            Real v[COLUMN_SLOTS];
+            get_column(columns, at, v);
+#pragma unroll
+            for (int r = 0; r < ROWS; ++r) add_pair(p, u[r], v, sum[r]);
+        }
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r)
+#pragma unroll
+            for (int k = 0; k < STATE_VALUES; ++k)
+                add_sum(state[r].value[k], state[r].lost[k], sum[r][k]);
+    }
+};

@@ -1,0 +1,215 @@
+// The machine of texts/prelude.cuh on a CPU: every thread of a block is a fiber of one OS thread.
+//
+// A fiber runs until it waits for others. Blocks run one after the other, their fibers in an order
+// that the caller chooses: what depends on it lacks a barrier. Shared memory is full of NaN at first.
+#pragma once
+
+#include <ucontext.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <type_traits>
+#include <vector>
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, size)
+#define ASAN_UNPOISON_MEMORY_REGION(address, size)
+#endif
+
+namespace emulator {
+
+struct Place {
+    unsigned x = 0, y = 0;
+};
+static Place thread, block;
+
+constexpr size_t kSharedBytes = 232448; // what a block of sm_90 may ask for
+alignas(128) static unsigned char shared[kSharedBytes];
+
+enum class Wait { no, warp, block, done };
+
+struct Fiber {
+    ucontext_t context;
+    std::unique_ptr<char[]> stack;
+    Wait wait;
+    unsigned exchanges; // of its warp, that it took part in
+};
+
+constexpr size_t kStackBytes = 256 * 1024;
+constexpr unsigned kLanes = 32;
+
+static std::vector<Fiber> fibers;
+static std::vector<double> exchanged; // two slots of each thread, used in turn
+static ucontext_t scheduler;
+static unsigned current;
+static void (*body)(const void *);
+static const void *argument;
+
+static void wait_for(Wait what) {
+    fibers[current].wait = what;
+    swapcontext(&fibers[current].context, &scheduler);
+}
+
+static void enter() {
+    body(argument);
+    wait_for(Wait::done);
+}
+
+static void start(unsigned number) {
+    Fiber &fiber = fibers[number];
+    if (!fiber.stack) fiber.stack.reset(new char[kStackBytes]);
+    fiber.wait = Wait::no;
+    fiber.exchanges = 0;
+    getcontext(&fiber.context);
+    fiber.context.uc_stack.ss_sp = fiber.stack.get();
+    fiber.context.uc_stack.ss_size = kStackBytes;
+    makecontext(&fiber.context, enter, 0);
+}
+
+// Lets fibers [first, last) go on if all that are not done wait for `what`.
+static bool release(unsigned first, unsigned last, Wait what) {
+    bool any = false;
+    for (unsigned t = first; t < last; ++t) {
+        if (fibers[t].wait != what && fibers[t].wait != Wait::done) return false;
+        any |= fibers[t].wait == what;
+    }
+    for (unsigned t = first; t < last; ++t)
+        if (fibers[t].wait == what) fibers[t].wait = Wait::no;
+    return any;
+}
+
+// Runs one block; false: its threads wait for each other for ever.
+static bool run_block(std::vector<unsigned> &order, bool shuffled, std::minstd_rand &random) {
+    const unsigned threads = order.size();
+    for (unsigned t = 0; t < threads; ++t) start(t);
+    for (;;) {
+        if (shuffled)
+            for (unsigned k = threads; k > 1; --k) std::swap(order[k - 1], order[random() % k]);
+        bool moved = false;
+        for (unsigned t : order) {
+            if (fibers[t].wait != Wait::no) continue;
+            current = t;
+            thread.x = t;
+            swapcontext(&scheduler, &fibers[t].context);
+            moved = true;
+        }
+        for (unsigned warp = 0; warp < threads; warp += kLanes)
+            moved |= release(warp, warp + kLanes, Wait::warp);
+        moved |= release(0, threads, Wait::block);
+        if (!moved) break;
+    }
+    for (const Fiber &fiber : fibers)
+        if (fiber.wait != Wait::done) return false;
+    return true;
+}
+
+// order: 0 the threads from first to last, 1 from last to first, above that a shuffle of that seed.
+// 0: all went well; 1: more shared memory than there is; 2: a deadlock.
+template <class Call>
+int run(
+    void (*kernel)(Call), const void *call, unsigned blocks_x, unsigned blocks_y, unsigned threads,
+    size_t shared_bytes, int order) {
+    static void (*entry)(Call);
+    entry = kernel;
+    body = [](const void *given) { entry(*static_cast<const std::remove_const_t<Call> *>(given)); };
+    argument = call;
+    if (shared_bytes > kSharedBytes) return 1;
+    fibers.clear();
+    fibers.resize(threads);
+    exchanged.assign(2 * threads, 0.0);
+    std::vector<unsigned> turns(threads);
+    for (unsigned t = 0; t < threads; ++t) turns[t] = order == 1 ? threads - 1 - t : t;
+    std::minstd_rand random(order);
+    ASAN_POISON_MEMORY_REGION(shared + shared_bytes, kSharedBytes - shared_bytes);
+    bool good = true;
+    for (block.y = 0; good && block.y < blocks_y; ++block.y)
+        for (block.x = 0; good && block.x < blocks_x; ++block.x) {
+            std::memset(shared, 0xff, shared_bytes);
+            good = run_block(turns, order > 1, random);
+        }
+    ASAN_UNPOISON_MEMORY_REGION(shared, kSharedBytes);
+    return good ? 0 : 2;
+}
+
+// The values that all lanes of the warp bring to this point.
+static const double *exchange(double value) {
+    Fiber &fiber = fibers[current];
+    const unsigned warp = current / kLanes * kLanes, threads = fibers.size();
+    double *slots = exchanged.data() + (fiber.exchanges++ % 2) * threads + warp;
+    slots[current - warp] = value;
+    wait_for(Wait::warp);
+    return slots;
+}
+
+} // namespace emulator
+
+#define DEVICE inline
+#define KERNEL(threads, blocks) inline void
+#define ARGUMENT const
+#define SHARED_MEMORY(name) unsigned char *name = emulator::shared
+#define threadIdx emulator::thread
+#define blockIdx emulator::block
+
+typedef long long Index;
+
+inline void __syncthreads() { emulator::wait_for(emulator::Wait::block); }
+
+inline double from_lane(double value, int mask) {
+    const unsigned lane = emulator::current % emulator::kLanes;
+    return emulator::exchange(value)[lane ^ mask];
+}
+inline bool any_lane(bool condition) {
+    const double *all = emulator::exchange(condition);
+    for (unsigned lane = 0; lane < emulator::kLanes; ++lane)
+        if (all[lane] != 0) return true;
+    return false;
+}
+
+template <class T> inline T read_only(const T *address) { return *address; }
+
+namespace math {
+
+template <class Real> struct alignas(16) Quad {
+    Real x, y, z, w;
+};
+
+template <class Real> Real infinity(Real) { return std::numeric_limits<Real>::infinity(); }
+template <class Real> Real nan(Real) { return std::numeric_limits<Real>::quiet_NaN(); }
+template <class Real> Real least(Real a, Real b) { return std::fmin(a, b); }
+template <class Real> Real greatest(Real a, Real b) { return std::fmax(a, b); }
+template <class Real> Real nearest(Real a) { return std::rint(a); }
+template <class Real> Real div(Real a, Real b) { return a / b; }
+template <class Real> Real rsqrt(Real a) { return 1 / std::sqrt(a); }
+using std::abs, std::sqrt, std::fma, std::floor, std::round, std::exp, std::exp2, std::log;
+using std::sin, std::cos, std::asin, std::acos, std::atan, std::atan2, std::pow, std::tanh;
+
+inline unsigned bits(float a) {
+    unsigned found;
+    std::memcpy(&found, &a, sizeof found);
+    return found;
+}
+inline float from_bits(unsigned a) {
+    float found;
+    std::memcpy(&found, &a, sizeof found);
+    return found;
+}
+inline float from_float16(unsigned short stored) {
+    _Float16 half;
+    std::memcpy(&half, &stored, sizeof half);
+    return half;
+}
+inline unsigned short to_float16(float number) {
+    const _Float16 half = number;
+    unsigned short stored;
+    std::memcpy(&stored, &half, sizeof half);
+    return stored;
+}
+
+} // namespace math
