@@ -8,45 +8,50 @@ from dataclasses import dataclass
 from ... import ir
 from ...ir import Apply, Index, Program, Scalar
 from .body import Body, function
+from .cut import Cut
 from .values import COLUMN_ARRAY, PARAMETERS, ROW_ARRAY, Values
 
 PAIR_ARGUMENTS = [PARAMETERS, ROW_ARRAY, COLUMN_ARRAY]
+STATE = ("state.cuh",)  # a state that fits into registers
 FINITE = {"float32": "3e38f", "float64": "1e308"}
 
 
 @dataclass(frozen=True)
 class Accumulation:
-    """text: the file of `texts/` that does it; constants: what that file expects, in order.
+    """texts: the files of `texts/` that do it; constants: what those expect.
 
     state_values, state_positions: numbers, and positions of columns, in the state of one row.
     """
 
-    text: str
+    texts: tuple[str, ...]
     constants: dict[str, str]
     functions: str
     state_values: int
     state_positions: int
 
 
-def accumulation(program: Program, values: Values) -> Accumulation:
+def accumulation(program: Program, values: Values, cut: Cut) -> Accumulation:
     """How `program` accumulates."""
     names = values.names()
     match program.accumulator:
         case ir.Total(terms):
-            return Accumulation("total.cuh", {}, _add_pair(names, terms), len(terms), 0)
+            return Accumulation((*STATE, "total.cuh"), {}, _add_pair(names, terms), len(terms), 0)
         case ir.Extremum(terms, sense):
             with_index = any(isinstance(value, Index) for value in program.given)
             constants = {"bool LEAST": "true" if sense == "min" else "false"}
             positions = len(terms) if with_index else 0
             functions = _assigning("pair_terms", names, terms, "terms")
-            return Accumulation("extremum.cuh", constants, functions, len(terms), positions)
+            return Accumulation(
+                (*STATE, "extremum.cuh"), constants, functions, len(terms), positions
+            )
         case ir.ShiftedExp() as sums:
             return _shifted_exp(program, names, sums)
         case ir.Lowest(terms, count):
             constants = {"int LISTS": str(len(terms)), "int ENTRIES": str(count)}
             functions = _assigning("pair_terms", names, terms, "terms")
+            lists = (*STATE, "register_lists.cuh") if cut.register_lists else ("memory_lists.cuh",)
             entries = len(terms) * count
-            return Accumulation("lowest.cuh", constants, functions, entries, entries)
+            return Accumulation((*lists, "lowest.cuh"), constants, functions, entries, entries)
 
 
 def _add_pair(names: dict[Scalar, str], terms: Sequence[Scalar]) -> str:
@@ -91,7 +96,7 @@ def _shifted_exp(program: Program, names: dict[Scalar, str], sums: ir.ShiftedExp
         "Real FINITE": FINITE[program.dtype],
     }
     states = len(exponents) * (1 + len(weights) + sums.exact)
-    return Accumulation("shifted_exp.cuh", constants, "\n".join(functions), states, 0)
+    return Accumulation((*STATE, "shifted_exp.cuh"), constants, "\n".join(functions), states, 0)
 
 
 def _assigning(name: str, names: dict[Scalar, str], roots: Sequence[Scalar], array: str) -> str:

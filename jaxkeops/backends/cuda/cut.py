@@ -17,6 +17,8 @@ class Cut:
     unroll:     groups of four columns in one turn of the loop over pairs.
     min_blocks: of one multiprocessor at once: the compiler may then use 65536 / (threads *
                 min_blocks) registers.
+    register_lists: whether lists of a `Lowest` are in registers, `rows` times their entries; else
+                they are in the workspace.
     wave_blocks: blocks that fill a multiprocessor, see `Launch`.
     """
 
@@ -26,6 +28,7 @@ class Cut:
     chunk: int = 32
     unroll: int = 1
     min_blocks: int = 1
+    register_lists: bool = True
     wave_blocks: int = 8
 
     @property

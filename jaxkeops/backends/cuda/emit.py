@@ -36,17 +36,17 @@ def emit(program: Program, cut: Cut, ranged: bool = False) -> Source:
     ranged: whether each row takes some columns only, as arrays of the call say.
     """
     values = values_of(program)
-    taken = accumulation(program, values)
+    taken = accumulation(program, values, cut)
     totals = sum(output.width for _, output in total_widths(program))
     parts = [
         prelude(),
         _constants(program, cut, ranged, values, taken, totals),
         *map(_text, ("numbers.cuh", "call.cuh")),
         value_functions(program, values),
-        *map(_text, ("columns.cuh", "sums.cuh", "state.cuh")),
+        *map(_text, ("columns.cuh", "sums.cuh")),
         taken.functions,
-        _text(taken.text),
-        output_functions(program),
+        *map(_text, taken.texts),
+        output_functions(program, cut),
         *map(_text, ("outputs.cuh", "rows.cu", "combine.cu", "fill.cu")),
     ]
     if totals:

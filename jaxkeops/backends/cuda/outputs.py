@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from ... import ir
 from ...ir import Index, ListOutput, Output, Program, State
 from .body import Body, function
+from .cut import Cut
 from .spelling import TYPES, number
 from .values import loads
 
@@ -23,13 +24,13 @@ def total_widths(program: Program) -> list[tuple[int, Output]]:
     ]
 
 
-def output_functions(program: Program) -> str:
+def output_functions(program: Program, cut: Cut) -> str:
     """`finish` for a row and its state, `finish_total`, and the fillers of empty reductions."""
     row = [CALL, "const Arrays &arrays", ELEMENT, "Index row", "const State &state", "double *over"]
     total = [CALL, ELEMENT, "int k", "double sum"]
     return "\n".join(
         (
-            function("void", "finish", row, _finish(program)),
+            function("void", "finish", row, _finish(program, cut)),
             function("void", "finish_total", total, _finish_total(program)),
             function("void", "fill_row", [CALL, ELEMENT, "Index row"], _fill_row(program)),
             function("void", "fill_totals", [CALL, ELEMENT], _fill_totals(program)),
@@ -37,7 +38,7 @@ def output_functions(program: Program) -> str:
     )
 
 
-def _finish(program: Program) -> list[str]:
+def _finish(program: Program, cut: Cut) -> list[str]:
     leaves = ir.topological(program.given)
     known = {leaf: f"state.value[{leaf.k}]" for leaf in leaves if isinstance(leaf, State)}
     body = Body(known | loads(program, program.given))
@@ -45,6 +46,9 @@ def _finish(program: Program) -> list[str]:
     for slot, output in enumerate(program.outputs):
         if isinstance(output, ListOutput):
             array = "position" if output.indices else "value"
+            if not cut.register_lists:
+                stores += _stored_list(slot, output, array)
+                continue
             names = [f"state.{array}[{k}]" for k in range(output.width)]
         else:
             names = [
@@ -59,12 +63,19 @@ def _finish(program: Program) -> list[str]:
     return [*body.lines, *stores]
 
 
+def _stored_list(slot: int, output: ListOutput, array: str) -> Iterator[str]:
+    """Stores from the lists in the workspace, which are long: a loop."""
+    yield from _stores(slot, output, "element * call.M + row", [])
+    store = f"put(out{slot} + k, {array}_at(call, state, k));"
+    yield f"for (int k = 0; k < {output.width}; ++k) {store}"
+
+
 def _stores(
     slot: int, output: Output | ListOutput, where: str, names: Sequence[str]
 ) -> Iterator[str]:
-    if names:
+    if output.width:
         type = TYPES[output.dtype]
-        start = f"({type} *)call.outputs[{slot}] + ({where}) * {len(names)}"
+        start = f"({type} *)call.outputs[{slot}] + ({where}) * {output.width}"
         yield f"{type} *const out{slot} = {start};"
     for k, name in enumerate(names):
         yield f"put(out{slot} + {k}, {name});"

@@ -18,7 +18,17 @@ from jaxkeops.ir import Output, Program
 
 HERE = Path(__file__).parent
 COMPILER = "g++"
-FLAGS = ["-std=c++17", "-shared", "-fPIC", "-ffp-contract=off", "-fno-strict-aliasing", "-w"]
+# Two libraries of one process must not share what has the same name: -fno-gnu-unique.
+FLAGS = [
+    "-fno-gnu-unique",
+    "-fvisibility=hidden",
+    "-std=c++17",
+    "-shared",
+    "-fPIC",
+    "-ffp-contract=off",
+    "-fno-strict-aliasing",
+    "-w",
+]
 BATCH_AXES = 4
 
 
@@ -112,18 +122,14 @@ def build(
     kernels: Sequence[tuple[Program, cuda.Source]],
     flags: Sequence[str] = ("-O1",),
 ) -> list[Emulated]:
-    """All kernels in one library, for one run of the compiler."""
+    """All kernels in one library, for one run of the compiler; the folder is for it alone."""
     parts = [f'#include "{HERE / "emulator.h"}"']
     for number, (_, source) in enumerate(kernels):
         body = source.text.removeprefix(cuda.prelude())
         assert body != source.text
         parts.append(f"namespace kernel_{number} {{\n{body}\n}}")
         for function in sorted({step.function for step in source.launches[-1].steps}):
-            parts.append(
-                f'extern "C" int kernel_{number}_{function}(const void *call, unsigned x, '
-                "unsigned y, unsigned threads, size_t shared, int order) { return emulator::run("
-                f"kernel_{number}::{function}, call, x, y, threads, shared, order); }}"
-            )
+            parts.append(f"EXPORT(kernel_{number}, {function})")
     file = folder / "kernels.cpp"
     file.write_text("\n".join(parts))
     machine = ["-mfma", "-mf16c"] if platform.machine() == "x86_64" else []

@@ -154,6 +154,12 @@ static const double *exchange(double value) {
 #define KERNEL(threads, blocks) inline void
 #define ARGUMENT const
 #define SHARED_MEMORY(name) unsigned char *name = emulator::shared
+#define EXPORT(kernel, function)                                                                 \
+    extern "C" __attribute__((visibility("default"))) int kernel##_##function(                    \
+        const void *call, unsigned x, unsigned y, unsigned threads, size_t shared, int order) {   \
+        return emulator::run(kernel::function, call, x, y, threads, shared, order);               \
+    }
+
 #define threadIdx emulator::thread
 #define blockIdx emulator::block
 

@@ -9,11 +9,11 @@ KERNEL(COMBINE_THREADS, 1) combine(ARGUMENT Call call) {
 #pragma unroll 1
     for (Index row = tile.begin + threadIdx.x; row < tile.end; row += COMBINE_THREADS) {
         State state;
-        start(state);
-        for (Index split = 0; split < call.splits; ++split) {
+        restore(call, 0, element, row, state);
+        for (Index split = 1; split < call.splits; ++split) {
             State later;
             restore(call, split, element, row, later);
-            merge(state, later);
+            merge(call, state, later);
         }
         finish_row(call, arrays, tile, element, row, state, over);
     }

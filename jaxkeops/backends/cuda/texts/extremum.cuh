@@ -14,7 +14,7 @@ DEVICE void start(State &state) {
     for (int k = 0; k < STATE_POSITIONS; ++k) state.position[k] = 0;
 }
 
-DEVICE void merge(State &state, const State &later) {
+DEVICE void merge(const Call &, State &state, const State &later) {
 #pragma unroll
     for (int k = 0; k < STATE_VALUES; ++k)
         if (beats(later.value[k], state.value[k])) {
@@ -68,7 +68,7 @@ struct Rows {
     Real best[ROWS][STATE_SLOTS];
     unsigned chunk[ROWS][STATE_SLOTS];
 
-    DEVICE void start_all() {
+    DEVICE void start_all(const Call &, Index, Index, const Tile &) {
 #pragma unroll
         for (int r = 0; r < ROWS; ++r)
 #pragma unroll

@@ -1,49 +1,58 @@
-// The ENTRIES least of each of LISTS values, ascending, with their positions; ties in their order.
+// Walks over columns for lists: groups of four that beat no list of a thread are passed over.
 //
-// A group of four columns of which none beats the worst entry of any list of a warp costs a minimum
-// and a vote. Entry n of list k is value n * LISTS + k of a state.
+// `Lists` says what the worst entries are, and puts values in their place.
 
-DEVICE void start(State &state) {
-#pragma unroll
-    for (int k = 0; k < STATE_VALUES; ++k) {
-        state.value[k] = math::infinity(Real());
-        state.position[k] = 0;
+struct Rows : Lists {
+    Index first; // position of the first column
+
+    DEVICE void start_all(const Call &call, Index split, Index element, const Tile &tile) {
+        first = share_of(call, tile, split).first;
+        start_lists(call, split, element, tile);
     }
-}
 
-// Puts a value into list k: each entry becomes the one before it, the value, or stays.
-DEVICE void insert(State &state, int k, Real value, Index position) {
+    DEVICE void take(
+        const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int count,
+        unsigned number) {
+        const Index here = first + number * (Index)TILE_COLUMNS;
+        int at = 0;
+#pragma unroll UNROLL
+        for (; at + 4 <= count; at += 4) {
+            Real v[4][COLUMN_SLOTS];
+            get_quad(columns, at, v);
+            bool beaten = false;
 #pragma unroll
-    for (int n = ENTRIES - 1; n >= 0; --n) {
-        const int here = n * LISTS + k, before = n ? here - LISTS : here;
-        const bool moves = n && value < state.value[before], lands = value < state.value[here];
-        if (moves) {
-            state.value[here] = state.value[before];
-            state.position[here] = state.position[before];
-        } else if (lands) {
-            state.value[here] = value;
-            state.position[here] = position;
+            for (int r = 0; r < ROWS; ++r) {
+                Real terms[4][LISTS];
+#pragma unroll
+                for (int q = 0; q < 4; ++q) pair_terms(p, u[r], v[q], terms[q]);
+#pragma unroll
+                for (int k = 0; k < LISTS; ++k) {
+                    const Real low = math::least(terms[0][k], terms[1][k]);
+                    const Real other = math::least(terms[2][k], terms[3][k]);
+                    beaten |= math::least(low, other) < worst(r, k);
+                }
+            }
+            if (beaten) put_columns(p, u, columns, at, at + 4, here);
+        }
+        put_columns(p, u, columns, at, count, here);
+    }
+
+  private:
+    DEVICE void put_columns(
+        const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int from, int to,
+        Index here) {
+#pragma unroll 1
+        for (int at = from; at < to; ++at) {
+            Real v[COLUMN_SLOTS];
+            get_column(columns, at, v);
+#pragma unroll
+            for (int r = 0; r < ROWS; ++r) {
+                Real terms[LISTS];
+                pair_terms(p, u[r], v, terms);
+#pragma unroll
+                for (int k = 0; k < LISTS; ++k)
+                    if (terms[k] < worst(r, k)) put_entry(r, k, terms[k], here + at);
+            }
         }
     }
-}
-
-DEVICE Real worst_of(const State &state, int k) { return state.value[(ENTRIES - 1) * LISTS + k]; }
-
-DEVICE void merge(State &state, const State &later) {
-#pragma unroll
-    for (int k = 0; k < LISTS; ++k)
-#pragma unroll
-        for (int n = 0; n < ENTRIES; ++n)
-            insert(state, k, later.value[n * LISTS + k], later.position[n * LISTS + k]);
-}
-
-DEVICE void settle(const Call &, const Arrays &, const Tile &, const Share &, Index, State &) {}
-
-// Turns positions into columns.
-DEVICE void conclude(const Call &call, const Tile &tile, State &state) {
-#pragma unroll
-    for (int k = 0; k < STATE_VALUES; ++k) {
-        const bool none = state.value[k] == math::infinity(Real());
-        state.position[k] = none ? 0 : column_at(call, tile, state.position[k]);
-    }
-}
+};

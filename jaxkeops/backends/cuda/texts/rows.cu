@@ -13,7 +13,7 @@ KERNEL(THREADS, MIN_BLOCKS) rows(ARGUMENT Call call) {
         const Arrays arrays = arrays_of(call, element);
         const Index first = tile.begin + threadIdx.x;
         Rows held;
-        held.start_all();
+        held.start_all(call, split, element, tile);
         {
             Real p[PARAMETER_SLOTS], u[ROWS][ROW_SLOTS];
             parameter_values(arrays, p);

@@ -37,7 +37,7 @@ DEVICE void raise(State &state, int e, Real least) {
         state.value[k] *= factor, state.lost[k] *= factor;
 }
 
-DEVICE void merge(State &state, const State &later) {
+DEVICE void merge(const Call &, State &state, const State &later) {
 #pragma unroll
     for (int e = 0; e < EXPONENTS; ++e) {
         raise(state, e, later.value[e * EACH]);
@@ -69,7 +69,7 @@ DEVICE void conclude(const Call &, const Tile &, State &state) {
 struct Rows {
     State state[ROWS];
 
-    DEVICE void start_all() {
+    DEVICE void start_all(const Call &, Index, Index, const Tile &) {
 #pragma unroll
         for (int r = 0; r < ROWS; ++r) start(state[r]);
     }

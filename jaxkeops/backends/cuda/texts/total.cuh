@@ -5,7 +5,7 @@ DEVICE void start(State &state) {
     for (int k = 0; k < STATE_VALUES; ++k) state.value[k] = state.lost[k] = 0;
 }
 
-DEVICE void merge(State &state, const State &later) {
+DEVICE void merge(const Call &, State &state, const State &later) {
 #pragma unroll
     for (int k = 0; k < STATE_VALUES; ++k) add_sum(state.value[k], state.lost[k], later.value[k]);
 }
@@ -16,7 +16,7 @@ DEVICE void conclude(const Call &, const Tile &, State &) {}
 struct Rows {
     State state[ROWS];
 
-    DEVICE void start_all() {
+    DEVICE void start_all(const Call &, Index, Index, const Tile &) {
 #pragma unroll
         for (int r = 0; r < ROWS; ++r) start(state[r]);
     }

@@ -1,0 +1,6 @@
+"""Makes `samples`, `emulation` and `toolkit` importable."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))

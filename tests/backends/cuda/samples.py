@@ -1,0 +1,83 @@
+"""Programs that every test of the CUDA texts may draw on, and arrays for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from jaxkeops.backends import llvm
+from jaxkeops.backends.cuda import Cut
+from jaxkeops.formula import OPS, F, Node, Var, make_formula, read_formulas
+from jaxkeops.ir import Input, Program
+from jaxkeops.schedule import lower
+
+ALIASES = ["g = Pm(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(2)", "e = Vi(2)"]
+GAUSSIAN = "Exp(-g * SqDist(x, y)) * b"
+CASES = [
+    ("Sum", GAUSSIAN),
+    ("Sum", f"Grad({GAUSSIAN}, x, e)"),
+    ("Sum", f"Grad({GAUSSIAN}, g, e)"),
+    ("Sum", "Exp(Sin(y)) * Norm2(x - y) + Log(g * g + 1)"),
+    ("Sum", "(x | y) * b / (1 + SqNorm2(x))"),
+    ("Sum", "IntCst(1)"),
+    ("Sum", "Rsqrt(SqDist(x, x)) + Clamp(b, 0, 1)"),
+    ("LogSumExp", "-g * SqDist(x, y)"),
+    ("LogSumExp", "(x | y) + Elem(b, 0)"),
+    ("LogSumExp", "100 * Elem(y, 1)"),
+    ("LogSumExp", "x * y"),
+    ("Max_SumShiftExp", "-g * SqDist(x, y)"),
+    ("Min_ArgMin", "SqDist(x, y)"),
+    ("Max_ArgMax", "x * y - Exp(y)"),
+    ("Max", "x * y"),
+    ("ArgMin", "Round(Elem(y, 0), 0)"),
+]
+LISTS = [(1, "SqDist(x, y)"), (5, "SqDist(x, y)"), (3, "Sin(9 * x * y)"), (70, "SqDist(x, y)")]
+REGISTER_ENTRIES = 16  # longer lists of these tests are in the workspace
+SMALL = Cut(rows=2, threads=32, tile=64, chunk=16)
+
+
+def program_of(
+    reduction: str, formula: str, dtype: str, aliases: Sequence[str] = ALIASES, **options
+) -> Program:
+    (node,), variables = read_formulas([formula], list(aliases))
+    inputs = [Input(var.axis, var.dim) for var in variables]
+    made = make_formula(reduction, node, inputs, **options)
+    return lower(made, dtype, "int64", llvm.host())
+
+
+def arrays_of(
+    program: Program, rng: np.random.Generator, M: int, N: int, batch: Sequence[int] = ()
+) -> list[np.ndarray]:
+    """Numbers between 0.2 and 1.5, one array for each input."""
+    rows = {"i": (M,), "j": (N,), "p": ()}
+    shapes = [(*batch, *rows[given.axis], given.dim) for given in program.inputs]
+    return [rng.uniform(0.2, 1.5, shape).astype(program.stored) for shape in shapes]
+
+
+def registry(group: int = 8) -> Iterator[tuple[str, Node, list[Input], tuple[float, float]]]:
+    """Every op that has a lowering, some at a time: names, a formula, its inputs, their domain.
+
+    An argument is the sum of a row and of a column, so that the op is computed at each pair; halves
+    of the domain go to each.
+    """
+    samples = [(op, *sample) for op in OPS.values() if op.lower for sample in op.samples]
+    samples.sort(key=lambda sample: sample[0].domain)
+    while samples:
+        domain = samples[0][0].domain
+        same = [sample for sample in samples[:group] if sample[0].domain == domain]
+        samples = samples[len(same) :]
+        inputs: list[Input] = []
+        parts: list[Node] = []
+        for op, dims, params in same:
+            parts.append(op(*(_sum_of_two(dim, inputs) for dim in dims), *params))
+        node = parts[0]
+        for part in parts[1:]:
+            node = F.Concat(node, part)
+        yield " ".join(op.name for op, _, _ in same), node, inputs, domain
+
+
+def _sum_of_two(dim: int, inputs: list[Input]) -> Node:
+    slot = len(inputs)
+    inputs += [Input("i", dim), Input("j", dim)]
+    return F.Add(Var(dim, slot, "i"), Var(dim, slot + 1, "j"))
