@@ -37,7 +37,6 @@ enum class Wait { no, warp, block, done };
 
 struct Fiber {
     ucontext_t context;
-    std::unique_ptr<char[]> stack;
     Wait wait;
     unsigned exchanges; // of its warp, that it took part in
 };
@@ -46,6 +45,7 @@ constexpr size_t kStackBytes = 256 * 1024;
 constexpr unsigned kLanes = 32;
 
 static std::vector<Fiber> fibers;
+static std::vector<std::unique_ptr<char[]>> stacks; // kept from launch to launch
 static std::vector<double> exchanged; // two slots of each thread, used in turn
 static ucontext_t scheduler;
 static unsigned current;
@@ -64,11 +64,10 @@ static void enter() {
 
 static void start(unsigned number) {
     Fiber &fiber = fibers[number];
-    if (!fiber.stack) fiber.stack.reset(new char[kStackBytes]);
     fiber.wait = Wait::no;
     fiber.exchanges = 0;
     getcontext(&fiber.context);
-    fiber.context.uc_stack.ss_sp = fiber.stack.get();
+    fiber.context.uc_stack.ss_sp = stacks[number].get();
     fiber.context.uc_stack.ss_size = kStackBytes;
     makecontext(&fiber.context, enter, 0);
 }
@@ -121,8 +120,8 @@ int run(
     body = [](const void *given) { entry(*static_cast<const std::remove_const_t<Call> *>(given)); };
     argument = call;
     if (shared_bytes > kSharedBytes) return 1;
-    fibers.clear();
-    fibers.resize(threads);
+    fibers = std::vector<Fiber>(threads);
+    while (stacks.size() < threads) stacks.emplace_back(new char[kStackBytes]);
     exchanged.assign(2 * threads, 0.0);
     std::vector<unsigned> turns(threads);
     for (unsigned t = 0; t < threads; ++t) turns[t] = order == 1 ? threads - 1 - t : t;
