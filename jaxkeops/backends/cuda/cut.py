@@ -14,7 +14,9 @@ class Cut:
     tile:       columns in shared memory at a time, a multiple of `chunk`; they are summed in the
                 dtype of the data before the total takes them.
     chunk:      columns that are searched again for an extremum, a multiple of 4.
-    unroll:     groups of four columns in one turn of the loop over pairs.
+    group:      columns that are read at once: 4, or 1 where a pair does so much that four copies
+                of its code are not worth the time to compile them.
+    unroll:     groups in one turn of the loop over pairs.
     min_blocks: of one multiprocessor at once: the compiler may then use 65536 / (threads *
                 min_blocks) registers.
     register_lists: whether lists of a `Lowest` are in registers, `rows` times their entries; else
@@ -26,6 +28,7 @@ class Cut:
     threads: int = 128
     tile: int = 256
     chunk: int = 32
+    group: int = 4
     unroll: int = 1
     min_blocks: int = 1
     register_lists: bool = True

@@ -127,6 +127,7 @@ def _constants(
         "PLAN_THREADS": PLAN_THREADS,
         "TILE_COLUMNS": cut.tile,
         "CHUNK": cut.chunk,
+        "GROUP": cut.group,
         "UNROLL": cut.unroll,
         "COLUMN_VALUES": counts["COLUMN"],
         "STATE_VALUES": counts["STATE"],

@@ -168,7 +168,7 @@ def test_batches_broadcast(splits, kernels, rng):
 def test_any_cut_gives_the_same(tmp_path, rng):
     cuts = [
         SMALL,
-        cuda.Cut(rows=1, threads=64, tile=64, chunk=32),
+        cuda.Cut(rows=1, threads=64, tile=64, chunk=32, group=1),
         cuda.Cut(rows=3, threads=32, tile=64, chunk=4, unroll=2),
         cuda.Cut(rows=8, threads=128, tile=64, chunk=64),
     ]

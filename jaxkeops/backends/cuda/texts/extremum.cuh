@@ -99,7 +99,7 @@ struct Rows {
                 for (int k = 0; k < STATE_VALUES; ++k) found[r][k] = worst();
             int at = first;
 #pragma unroll UNROLL
-            for (; at + 4 <= last; at += 4) {
+            for (; GROUP == 4 && at + 4 <= last; at += 4) {
                 Real v[4][COLUMN_SLOTS];
                 get_quad(columns, at, v);
 #pragma unroll

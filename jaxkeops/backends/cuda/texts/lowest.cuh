@@ -16,7 +16,7 @@ struct Rows : Lists {
         const Index here = first + number * (Index)TILE_COLUMNS;
         int at = 0;
 #pragma unroll UNROLL
-        for (; at + 4 <= count; at += 4) {
+        for (; GROUP == 4 && at + 4 <= count; at += 4) {
             Real v[4][COLUMN_SLOTS];
             get_quad(columns, at, v);
             bool beaten = false;

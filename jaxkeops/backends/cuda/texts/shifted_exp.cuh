@@ -146,7 +146,7 @@ struct Rows {
         clear(sum);
         int at = from;
 #pragma unroll UNROLL
-        for (; at + 4 <= to; at += 4) {
+        for (; GROUP == 4 && at + 4 <= to; at += 4) {
             Real v[4][COLUMN_SLOTS];
             get_quad(columns, at, v);
 #pragma unroll

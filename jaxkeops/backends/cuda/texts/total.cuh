@@ -36,7 +36,7 @@ struct Rows {
             for (int k = 0; k < STATE_VALUES; ++k) sum[r][k] = 0;
         int at = 0;
 #pragma unroll UNROLL
-        for (; at + 4 <= count; at += 4) {
+        for (; GROUP == 4 && at + 4 <= count; at += 4) {
             Real v[4][COLUMN_SLOTS];
             get_quad(columns, at, v);
 #pragma unroll

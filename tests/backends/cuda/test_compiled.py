@@ -1,0 +1,129 @@
+"""The CUDA texts as machine code: they compile for every GPU, and cost what they should."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import toolkit
+from samples import ALIASES, CASES, GAUSSIAN, LISTS, REGISTER_ENTRIES, SMALL, program_of, registry
+
+from jaxkeops import ir
+from jaxkeops.backends import cuda, llvm
+from jaxkeops.backends.cuda import Cut
+from jaxkeops.backends.cuda.spelling import SPELLING
+from jaxkeops.formula import make_formula
+from jaxkeops.ir import Input, Output, Program, Schedule
+from jaxkeops.schedule import lower
+
+ARCHITECTURES = ["sm_75", "sm_80", "sm_90", "sm_100", "sm_120"]
+MISSING = toolkit.missing()
+needs_toolkit = pytest.mark.skipif(MISSING is not None, reason=f"needs {MISSING}")
+pytestmark = pytest.mark.compiles
+
+PLAIN = replace(SMALL, rows=1, group=1)  # one copy of the code of a pair
+
+ONE_B = ["g = Pm(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(1)", "e = Vi(1)"]
+WIDE = ["g = Pm(1)", "x = Vi(16)", "y = Vj(16)", "b = Vj(1)"]
+GAUSSIAN_GRADIENT = f"Concat({GAUSSIAN}, Grad({GAUSSIAN}, x, e))"
+# Reduction, formula, aliases; an opcode and how often it stands for one pair; slots of a pair.
+#
+# A Gaussian is 1 more than if its factor were part of the coordinates, which would round close
+# rows together and need its sign. Above the operations of a pair, 0.5 or less is for the loads of
+# columns and for the loop.
+WORKLOADS = {
+    "gaussian": ("Sum", GAUSSIAN, ONE_B, "MUFU", 1, 9.6),
+    "value and gradient": ("Sum", GAUSSIAN_GRADIENT, ONE_B, "MUFU", 1, 13.6),
+    "laplacian": ("Sum", "Exp(-g * Norm2(x - y)) * b", ONE_B, "MUFU", 2, 10.6),
+    "log-sum-exp": ("LogSumExp", "-g * SqDist(x, y)", ONE_B, "MUFU", 1, 9.5),
+    "argmin": ("ArgMin", "SqDist(x, y)", ONE_B, "FMNMX", 1, 7.6),
+    "16 dimensions": ("Sum", GAUSSIAN, WIDE, "MUFU", 1, 36.5),
+}
+
+
+def compiled(program: Program, cut: Cut, architecture: str, ranged: bool = False):
+    text = cuda.emit(program, cut, ranged).text
+    return toolkit.functions(toolkit.compile_cubin(text, architecture))
+
+
+def test_every_instruction_is_spelled():
+    assert SPELLING.keys() == ir.INSTRS.keys()
+
+
+@needs_toolkit
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_instruction_compiles(architecture, dtype):
+    pair = ir.add(ir.load(0, 0, "i"), ir.load(1, 0, "j"))
+    terms = tuple(instr(*[pair] * instr.arity) for instr in ir.INSTRS.values())
+    program = Program(
+        dtype=dtype,
+        stored=dtype,
+        inputs=(Input("i", 1), Input("j", 1)),
+        columns=(),
+        accumulator=ir.Total(terms),
+        outputs=(Output(tuple(ir.State(ir.ROW, k) for k in range(len(terms))), dtype, 0.0),),
+        schedule=Schedule(row_vectors=1, tile=64),
+    )
+    assert toolkit.compile_cubin(cuda.emit(program, PLAIN).text, architecture)
+
+
+@needs_toolkit
+@pytest.mark.parametrize("number", range(len(ARCHITECTURES)))
+def test_every_op_compiles(number):
+    """Each on one architecture."""
+    for _, node, inputs, _ in list(registry())[number :: len(ARCHITECTURES)]:
+        program = lower(make_formula("Sum", node, inputs), "float32", "int64", llvm.host())
+        assert toolkit.compile_cubin(cuda.emit(program, PLAIN).text, ARCHITECTURES[number])
+
+
+@needs_toolkit
+@pytest.mark.parametrize("ranged", [False, True])
+@pytest.mark.parametrize("number", range(len(ARCHITECTURES)))
+def test_every_accumulator_compiles(number, ranged):
+    """Each on its own architecture and dtype, and all of them on each in turn."""
+    dtypes = ["float32", "float64", "float16", "bfloat16"]
+    cases = [(*case, {}) for case in CASES[number::5]]
+    cases += [("KMin_ArgKMin", formula, {"count": count}) for count, formula in LISTS[number::5]]
+    for k, (reduction, formula, options) in enumerate(cases):
+        program = program_of(reduction, formula, dtypes[(number + k) % 4], **options)
+        cut = replace(SMALL, register_lists=options.get("count", 0) <= REGISTER_ENTRIES)
+        text = cuda.emit(program, cut, ranged).text
+        assert toolkit.compile_cubin(text, ARCHITECTURES[(number + k) % 5])
+
+
+@needs_toolkit
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_a_pair_costs_as_many_slots_as_it_should(name):
+    reduction, formula, aliases, opcode, times, slots = WORKLOADS[name]
+    rows = compiled(program_of(reduction, formula, "float32", aliases), Cut(), "sm_90")["rows"]
+    # The loop over groups of four columns has the most pairs in one turn.
+    loop = max(rows.loops, key=lambda loop: loop.opcodes[opcode])
+    pairs = loop.opcodes[opcode] / times
+    assert pairs == 4 * Cut().rows
+    assert loop.slots / pairs <= slots
+
+
+@needs_toolkit
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_rows_stay_in_registers(name, architecture):
+    reduction, formula, aliases, *_ = WORKLOADS[name]
+    for function in compiled(
+        program_of(reduction, formula, "float32", aliases), Cut(), architecture
+    ).values():
+        assert function.stack == function.local == 0
+        assert function.registers <= 168  # 3 blocks of 128 threads
+
+
+@needs_toolkit
+def test_float64_stays_in_registers():
+    for dtype in ("float32", "float64"):
+        rows = compiled(program_of("Sum", GAUSSIAN, dtype, ALIASES), Cut(), "sm_90")["rows"]
+        assert rows.stack == rows.local == 0
+
+
+@needs_toolkit
+def test_a_fault_in_a_text_is_told_with_its_line():
+    with pytest.raises(AssertionError, match=r"kernel\.cu\(2\): error: identifier \"b\""):
+        toolkit.compile_cubin("__global__ void f(int *a) {\n*a = b; }", "sm_90")

@@ -1,0 +1,112 @@
+"""The emulator finds the faults that it is there to find."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from emulation import build
+from samples import CASES, SMALL, arrays_of, program_of
+
+from jaxkeops.backends import cuda
+
+pytestmark = [
+    pytest.mark.compiles,
+    pytest.mark.skipif(not shutil.which("g++"), reason="needs g++"),
+]
+BARRIER = "__syncthreads();\n"
+LAST_ROW = "smaller(first + r * THREADS, tile.end - 1)"
+READ_TOO_FAR = """
+import sys
+sys.path[:0] = {paths!r}
+import numpy as np
+from pathlib import Path
+import test_emulator
+test_emulator.read_too_far(Path({folder!r}), {planted!r})
+"""
+
+
+def source(program):
+    return cuda.emit(program, SMALL)
+
+
+def planted(given: cuda.Source, old: str, new: str) -> cuda.Source:
+    """The same text with a fault in its main step."""
+    head, main = given.text.split("KERNEL(THREADS, MIN_BLOCKS) rows", 1)
+    assert old in main
+    return replace(given, text=f"{head}KERNEL(THREADS, MIN_BLOCKS) rows{main.replace(old, new)}")
+
+
+def test_a_missing_barrier_shows_in_another_order_of_threads(tmp_path, rng):
+    program = program_of(*CASES[0], "float64")
+    good = source(program)
+    faulty = planted(good, BARRIER, "")
+    kernels = build(tmp_path, [(program, good), (program, faulty)])
+    arrays = arrays_of(program, rng, 60, 200)
+    results = [
+        [kernel.run(arrays, 60, 200, order=order)[0] for order in (0, 1, 2)] for kernel in kernels
+    ]
+    for right, wrong in zip(*results, strict=True):
+        np.testing.assert_array_equal(right, results[0][0])
+        assert not np.array_equal(wrong, results[0][0])
+
+
+def test_a_barrier_that_not_all_threads_reach_is_a_deadlock(tmp_path, rng):
+    program = program_of(*CASES[0], "float64")
+    faulty = planted(
+        source(program), BARRIER, "if (threadIdx.x) from_lane(0, 1); else __syncthreads();\n"
+    )
+    (kernel,) = build(tmp_path, [(program, faulty)])
+    with pytest.raises(AssertionError, match="deadlock"):
+        kernel.run(arrays_of(program, rng, 60, 200), 60, 200)
+
+
+def test_more_shared_memory_than_there_is_is_refused(tmp_path, rng):
+    program = program_of(*CASES[0], "float64")
+    given = cuda.emit(program, replace(SMALL, tile=64 * 256))
+    (kernel,) = build(tmp_path, [(program, given)])
+    with pytest.raises(AssertionError, match="shared memory"):
+        kernel.run(arrays_of(program, rng, 60, 200), 60, 200)
+
+
+@pytest.mark.parametrize("fault", [False, True])
+def test_a_read_beyond_an_array_is_found(fault, tmp_path):
+    found = subprocess.run(
+        ["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    if not Path(found).is_absolute():
+        pytest.skip("needs libasan")
+    here = Path(__file__).parent
+    script = READ_TOO_FAR.format(
+        paths=[str(here), str(here.parent.parent), *sys.path], folder=str(tmp_path), planted=fault
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"LD_PRELOAD": found, "ASAN_OPTIONS": "detect_leaks=0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode != 0) == fault, ran.stderr
+    assert ("AddressSanitizer: heap-buffer-overflow" in ran.stderr) == fault, ran.stderr
+
+
+def read_too_far(folder: Path, fault: bool) -> None:
+    """In a process with AddressSanitizer: every kind of kernel, or one that reads too many rows."""
+    rng = np.random.default_rng(0)
+    programs = [program_of(*case, "float32") for case in (CASES[0], CASES[7], CASES[12])]
+    programs.append(program_of("KMin_ArgKMin", "SqDist(x, y)", "float32", count=5))
+    sources = [source(program) for program in programs]
+    if fault:
+        programs, sources = programs[:1], [planted(sources[0], LAST_ROW, "first + r * THREADS")]
+    flags = ["-O1", "-g", "-fsanitize=address"]
+    for kernel in build(folder, list(zip(programs, sources, strict=True)), flags=flags):
+        arrays = arrays_of(kernel.program, rng, 33, 67)
+        for splits in (1, 2):
+            kernel.run(arrays, 33, 67, splits=splits)
