@@ -21,6 +21,7 @@ class Accumulation:
     """texts: the files of `texts/` that do it; constants: what those expect.
 
     state_values, state_positions: numbers, and positions of columns, in the state of one row.
+    keeps_states: whether the states are in the workspace from the start.
     """
 
     texts: tuple[str, ...]
@@ -28,6 +29,7 @@ class Accumulation:
     functions: str
     state_values: int
     state_positions: int
+    keeps_states: bool = False
 
 
 def accumulation(program: Program, values: Values, cut: Cut) -> Accumulation:
@@ -51,7 +53,14 @@ def accumulation(program: Program, values: Values, cut: Cut) -> Accumulation:
             functions = _assigning("pair_terms", names, terms, "terms")
             lists = (*STATE, "register_lists.cuh") if cut.register_lists else ("memory_lists.cuh",)
             entries = len(terms) * count
-            return Accumulation((*lists, "lowest.cuh"), constants, functions, entries, entries)
+            return Accumulation(
+                (*lists, "lowest.cuh"),
+                constants,
+                functions,
+                entries,
+                entries,
+                keeps_states=not cut.register_lists,
+            )
 
 
 def _add_pair(names: dict[Scalar, str], terms: Sequence[Scalar]) -> str:

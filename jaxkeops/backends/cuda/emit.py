@@ -94,6 +94,7 @@ def _launch(
         total_bytes=totals * DOUBLE_BYTES,
         tile_bytes=TILE_BYTES if ranged else 0,
         pair_bytes=PAIR_BYTES if ranged else 0,
+        keeps_states=taken.keeps_states,
     )
 
 

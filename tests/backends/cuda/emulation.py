@@ -72,13 +72,14 @@ class Emulated:
         tiles_of_columns = -(-N // launch.tile_columns)
         split_columns = -(-tiles_of_columns // splits) * launch.tile_columns
         outputs = [_output(output, batch, M) for output in self.program.outputs]
+        states = splits if splits > 1 or launch.keeps_states else 0
         # Noise: nothing may rely on a clean workspace.
         workspace = [
-            np.full(size + 8, 0xA5, np.uint8)
+            np.full(size, 0xA5, np.uint8)
             for size in (
-                splits * elements * M * launch.state_bytes,
+                states * elements * M * launch.state_bytes,
                 elements * tiles * launch.total_bytes,
-                tiles * launch.tile_bytes,
+                tiles * launch.tile_bytes if ranges else 0,
                 columns * launch.pair_bytes,
             )
         ]
@@ -86,7 +87,7 @@ class Emulated:
         words = [M, N, elements, tiles, splits, split_columns]
         words += [1] * (BATCH_AXES - len(batch)) + list(batch)
         words += [0] * BATCH_AXES + [0]
-        words += [array.ctypes.data for array in workspace]
+        words += [array.ctypes.data if array.size else 0 for array in workspace]
         words += [blocks, columns, ranges.ends.itemsize if ranges else 0]
         words += [array.ctypes.data for array in patterns] or [0, 0, 0]
         words += [array.ctypes.data for array in outputs]
