@@ -5,4 +5,5 @@ from .choose import (
     nanoseconds_per_pair as nanoseconds_per_pair,
     nanoseconds_per_part as nanoseconds_per_part,
 )
+from .gpu import choose_cut as choose_cut
 from .lower import lower as lower

@@ -11,12 +11,13 @@ class Cut:
 
     rows:       of a thread, kept in registers; each column that is read serves all of them.
     threads:    of a block, a multiple of 32.
+    few_threads: of a block where there are too few rows to fill one of the others, one row each; 0:
+                no kernel of its own for that.
     tile:       columns in shared memory at a time, a multiple of `chunk`; they are summed in the
                 dtype of the data before the total takes them.
     chunk:      columns that are searched again for an extremum, a multiple of 4.
     group:      columns that are read at once: 4, or 1 where a pair does so much that four copies
                 of its code are not worth the time to compile them.
-    unroll:     groups in one turn of the loop over pairs.
     min_blocks: of one multiprocessor at once: the compiler may then use 65536 / (threads *
                 min_blocks) registers.
     register_lists: whether lists of a `Lowest` are in registers, `rows` times their entries; else
@@ -26,11 +27,11 @@ class Cut:
 
     rows: int = 4
     threads: int = 128
+    few_threads: int = 32
     tile: int = 256
     chunk: int = 32
     group: int = 4
-    unroll: int = 1
-    min_blocks: int = 1
+    min_blocks: int = 3
     register_lists: bool = True
     wave_blocks: int = 8
 

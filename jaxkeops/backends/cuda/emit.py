@@ -7,6 +7,7 @@ column, a pair, and the end of a row.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -49,11 +50,16 @@ def emit(program: Program, cut: Cut, ranged: bool = False) -> Source:
         output_functions(program, cut),
         *map(_text, ("outputs.cuh", "rows.cu", "combine.cu", "fill.cu")),
     ]
+    if cut.few_threads and not ranged:
+        parts.append(_text("few_rows.cu"))
     if totals:
         parts.append(_text("totals.cu"))
     if ranged:
         parts.append(_text("plan.cu"))
-    return Source("\n".join(parts), (_launch(program, cut, ranged, values, taken, totals),))
+    launches = [_launch(program, cut, ranged, values, taken, totals)]
+    if cut.few_threads and not ranged:
+        launches.insert(0, _few_rows(launches[0], cut))
+    return Source("\n".join(parts), tuple(launches))
 
 
 @lru_cache(maxsize=1)
@@ -72,7 +78,7 @@ def _launch(
 ) -> Launch:
     real = FLOATS[program.dtype].bytes
     warps = max(cut.threads, COMBINE_THREADS) // 32
-    columns = max(cut.tile * len(values.columns) * real, warps * DOUBLE_BYTES)
+    columns = max(cut.tile * max(len(values.columns), 1) * real, warps * DOUBLE_BYTES)
     steps = [
         Step("fill", "rows", COMBINE_THREADS, when="empty"),
         Step("rows", "tiles", cut.threads, columns),
@@ -102,6 +108,22 @@ def _text(name: str) -> str:
     return (TEXTS / name).read_text(encoding="utf-8")
 
 
+def _few_rows(launch: Launch, cut: Cut) -> Launch:
+    """The same launch with a main step of smaller tiles, up to half a tile of the other."""
+    steps = [
+        replace(step, function="few_rows", threads=cut.few_threads)
+        if step.function == "rows"
+        else step
+        for step in launch.steps
+    ]
+    return replace(
+        launch,
+        steps=tuple(steps),
+        tile_rows=cut.few_threads,
+        rows_at_most=max(cut.few_threads, cut.tile_rows // 2),
+    )
+
+
 def _constants(
     program: Program,
     cut: Cut,
@@ -123,13 +145,13 @@ def _constants(
         "OUTPUTS": len(program.outputs),
         "ROWS": cut.rows,
         "THREADS": cut.threads,
+        "FEW_THREADS": cut.few_threads,
         "MIN_BLOCKS": cut.min_blocks,
         "COMBINE_THREADS": COMBINE_THREADS,
         "PLAN_THREADS": PLAN_THREADS,
         "TILE_COLUMNS": cut.tile,
         "CHUNK": cut.chunk,
         "GROUP": cut.group,
-        "UNROLL": cut.unroll,
         "COLUMN_VALUES": counts["COLUMN"],
         "STATE_VALUES": counts["STATE"],
         "STATE_POSITIONS": counts["POSITION"],

@@ -61,7 +61,11 @@ class Emulated:
         ranges: Pattern | None = None,
     ) -> list[np.ndarray]:
         """The outputs; inputs are (*B, rows, dim), or (*B, dim) for a parameter."""
-        launch = self.source.launches[-1]
+        launch = next(
+            launch
+            for launch in self.source.launches
+            if launch.rows_at_most is None or launch.rows_at_most >= M
+        )
         batch = _batch(self.program, arrays)
         elements = int(np.prod(batch))
         tiles = max(-(-M // launch.tile_rows), 1)
@@ -129,7 +133,8 @@ def build(
         body = source.text.removeprefix(cuda.prelude())
         assert body != source.text
         parts.append(f"namespace kernel_{number} {{\n{body}\n}}")
-        for function in sorted({step.function for step in source.launches[-1].steps}):
+        steps = [step for launch in source.launches for step in launch.steps]
+        for function in sorted({step.function for step in steps}):
             parts.append(f"EXPORT(kernel_{number}, {function})")
     file = folder / "kernels.cpp"
     file.write_text("\n".join(parts))

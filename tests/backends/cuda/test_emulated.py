@@ -127,7 +127,7 @@ def test_data_of_16_bits_give_the_results_of_float32_rounded_once(dtype, kernels
             np.testing.assert_array_equal(result, right.astype(output.dtype))
 
 
-@pytest.mark.parametrize("M", [1, 63, 64, 65])
+@pytest.mark.parametrize("M", [1, 32, 33, 63, 64, 65])
 @pytest.mark.parametrize("N", [1, 3, 4, 16, 17, 63, 64, 65, 130])
 def test_tiles_that_are_not_full(M, N, kernels, rng):
     for reduction, formula in (CASES[0], CASES[7], CASES[12]):
@@ -169,7 +169,7 @@ def test_any_cut_gives_the_same(tmp_path, rng):
     cuts = [
         SMALL,
         cuda.Cut(rows=1, threads=64, tile=64, chunk=32, group=1),
-        cuda.Cut(rows=3, threads=32, tile=64, chunk=4, unroll=2),
+        cuda.Cut(rows=3, threads=32, tile=64, chunk=4),
         cuda.Cut(rows=8, threads=128, tile=64, chunk=64),
     ]
     programs = [program_of(*CASES[number], "float32") for number in (0, 7, 12)]

@@ -20,6 +20,7 @@ pytestmark = [
     pytest.mark.compiles,
     pytest.mark.skipif(not shutil.which("g++"), reason="needs g++"),
 ]
+MAIN = "DEVICE void reduce("
 BARRIER = "__syncthreads();\n"
 LAST_ROW = "smaller(first + r * THREADS, tile.end - 1)"
 READ_TOO_FAR = """
@@ -38,9 +39,9 @@ def source(program):
 
 def planted(given: cuda.Source, old: str, new: str) -> cuda.Source:
     """The same text with a fault in its main step."""
-    head, main = given.text.split("KERNEL(THREADS, MIN_BLOCKS) rows", 1)
+    head, main = given.text.split(MAIN, 1)
     assert old in main
-    return replace(given, text=f"{head}KERNEL(THREADS, MIN_BLOCKS) rows{main.replace(old, new)}")
+    return replace(given, text=f"{head}{MAIN}{main.replace(old, new)}")
 
 
 def test_a_missing_barrier_shows_in_another_order_of_threads(tmp_path, rng):

@@ -23,18 +23,28 @@ struct Call {
     Index strides[INPUTS][4];   // in bytes
 };
 
+// Which element of the batch a block works on, and which tile of its rows. A grid has less than
+// 2^31 blocks: 64 bits would cost the compiler more than the kernel.
+struct Block {
+    unsigned element, tile;
+};
+
+DEVICE Block block_of(const Call &call) {
+    const unsigned tiles = (unsigned)call.tiles;
+    return {blockIdx.x / tiles, blockIdx.x % tiles};
+}
+
 // The inputs of one element of the batch.
 struct Arrays {
     const Stored *input[INPUTS];
 };
 
-DEVICE Arrays arrays_of(const Call &call, Index element) {
+DEVICE Arrays arrays_of(const Call &call, unsigned element) {
     Index offsets[INPUTS] = {};
-#pragma unroll
-    for (int axis = 3; axis >= 0; --axis) {
-        if (call.extents[axis] == 1) continue;
-        const Index digit = element % call.extents[axis];
-        element /= call.extents[axis];
+#pragma unroll 1
+    for (int axis = 3; axis >= 0 && element; --axis) {
+        const unsigned extent = (unsigned)call.extents[axis], digit = element % extent;
+        element /= extent;
 #pragma unroll
         for (int k = 0; k < INPUTS; ++k) offsets[k] += digit * call.strides[k][axis];
     }
@@ -60,11 +70,19 @@ struct RangePair {
 
 DEVICE Index smaller(Index a, Index b) { return a < b ? a : b; }
 
-// The tile of rows that a block works on; none (begin == end) beyond the last.
-DEVICE Tile tile_of(const Call &call, Index tile) {
-    if (RANGED) return ((const Tile *)call.range_tiles)[tile];
-    const Index begin = smaller(tile * TILE_ROWS, call.M);
-    return {begin, smaller(begin + TILE_ROWS, call.M), 0, call.N, 0, 0};
+// A tile of `rows` rows, without ranges; empty beyond the last row.
+DEVICE Tile dense_tile(const Call &call, Index tile, Index rows) {
+    const Index begin = smaller(tile * rows, call.M);
+    return {begin, smaller(begin + rows, call.M), 0, call.N, 0, 0};
+}
+
+// The same rows cut into as many tiles, where it does not matter which tile has which.
+DEVICE Tile even_tile(const Call &call, Index tile) {
+    return dense_tile(call, tile, (call.M + call.tiles - 1) / call.tiles);
+}
+
+DEVICE Tile range_tile(const Call &call, Index tile) {
+    return ((const Tile *)call.range_tiles)[tile];
 }
 
 // The share of a tile's positions that one split takes, [first, last).

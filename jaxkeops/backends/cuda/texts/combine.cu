@@ -2,9 +2,10 @@
 
 KERNEL(COMBINE_THREADS, 1) combine(ARGUMENT Call call) {
     SHARED_MEMORY(shared);
-    const Index element = blockIdx.x / call.tiles;
-    const Tile tile = tile_of(call, blockIdx.x % call.tiles);
-    const Arrays arrays = arrays_of(call, element);
+    const Block block = block_of(call);
+    const Index element = block.element;
+    const Tile tile = RANGED ? range_tile(call, block.tile) : even_tile(call, block.tile);
+    const Arrays arrays = arrays_of(call, block.element);
     double over[TOTAL_SLOTS] = {};
 #pragma unroll 1
     for (Index row = tile.begin + threadIdx.x; row < tile.end; row += COMBINE_THREADS) {

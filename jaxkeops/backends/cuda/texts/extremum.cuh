@@ -64,7 +64,7 @@ DEVICE void conclude(const Call &call, const Tile &tile, State &state) {
             state.value[k] == worst() ? 0 : column_at(call, tile, state.position[k]);
 }
 
-struct Rows {
+template <int ROWS, int THREADS> struct Rows {
     Real best[ROWS][STATE_SLOTS];
     unsigned chunk[ROWS][STATE_SLOTS];
 
@@ -97,11 +97,13 @@ struct Rows {
             for (int r = 0; r < ROWS; ++r)
 #pragma unroll
                 for (int k = 0; k < STATE_VALUES; ++k) found[r][k] = worst();
-            int at = first;
-#pragma unroll UNROLL
-            for (; GROUP == 4 && at + 4 <= last; at += 4) {
+            int at = end_of_groups(first, last);
+            const Real *group = columns + first * COLUMN_SLOTS;
+            const Real *const end = columns + at * COLUMN_SLOTS;
+#pragma unroll 1
+            for (; group < end; group += GROUP_SIZE) {
                 Real v[4][COLUMN_SLOTS];
-                get_quad(columns, at, v);
+                get_group(group, v);
 #pragma unroll
                 for (int q = 0; q < 4; ++q)
 #pragma unroll

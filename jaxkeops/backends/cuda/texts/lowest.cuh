@@ -2,23 +2,25 @@
 //
 // `Lists` says what the worst entries are, and puts values in their place.
 
-struct Rows : Lists {
+template <int ROWS, int THREADS> struct Rows : Lists<ROWS, THREADS> {
     Index first; // position of the first column
 
     DEVICE void start_all(const Call &call, Index split, Index element, const Tile &tile) {
         first = share_of(call, tile, split).first;
-        start_lists(call, split, element, tile);
+        this->start_lists(call, split, element, tile);
     }
 
     DEVICE void take(
         const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int count,
         unsigned number) {
         const Index here = first + number * (Index)TILE_COLUMNS;
-        int at = 0;
-#pragma unroll UNROLL
-        for (; GROUP == 4 && at + 4 <= count; at += 4) {
+        int at = end_of_groups(0, count);
+        const Real *group = columns;
+        const Real *const end = columns + at * COLUMN_SLOTS;
+#pragma unroll 1
+        for (; group < end; group += GROUP_SIZE) {
             Real v[4][COLUMN_SLOTS];
-            get_quad(columns, at, v);
+            get_group(group, v);
             bool beaten = false;
 #pragma unroll
             for (int r = 0; r < ROWS; ++r) {
@@ -29,10 +31,12 @@ struct Rows : Lists {
                 for (int k = 0; k < LISTS; ++k) {
                     const Real low = math::least(terms[0][k], terms[1][k]);
                     const Real other = math::least(terms[2][k], terms[3][k]);
-                    beaten |= math::least(low, other) < worst(r, k);
+                    beaten |= math::least(low, other) < this->worst(r, k);
                 }
             }
-            if (beaten) put_columns(p, u, columns, at, at + 4, here);
+            if (!beaten) continue;
+            const int from = (int)(group - columns) / COLUMN_SLOTS;
+            put_columns(p, u, columns, from, from + 4, here);
         }
         put_columns(p, u, columns, at, count, here);
     }
@@ -51,7 +55,7 @@ struct Rows : Lists {
                 pair_terms(p, u[r], v, terms);
 #pragma unroll
                 for (int k = 0; k < LISTS; ++k)
-                    if (terms[k] < worst(r, k)) put_entry(r, k, terms[k], here + at);
+                    if (terms[k] < this->worst(r, k)) this->put_entry(r, k, terms[k], here + at);
             }
         }
     }

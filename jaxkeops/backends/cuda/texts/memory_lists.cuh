@@ -60,7 +60,7 @@ DEVICE void conclude(const Call &call, const Tile &tile, const State &state) {
     }
 }
 
-struct Lists {
+template <int ROWS, int THREADS> struct Lists {
     const Call *call;
     State state[ROWS];
     Real last[ROWS][LISTS]; // -inf for a row beyond the last: no value enters its list

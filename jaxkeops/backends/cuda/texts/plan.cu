@@ -10,12 +10,12 @@ DEVICE Index clamped(Index a, Index low, Index high) {
     return a < low ? low : a > high ? high : a;
 }
 
-// [begin, end) of block k; empty rather than reversed.
-struct Block {
+// [begin, end) of interval k; empty rather than reversed.
+struct Interval {
     Index begin, end;
 };
 
-DEVICE Block block_at(const Call &call, const void *array, Index k, Index limit) {
+DEVICE Interval interval_at(const Call &call, const void *array, Index k, Index limit) {
     const Index begin = clamped(integer_at(call, array, 2 * k), 0, limit);
     return {begin, clamped(integer_at(call, array, 2 * k + 1), begin, limit)};
 }
@@ -49,14 +49,14 @@ KERNEL(PLAN_THREADS, 1) plan(ARGUMENT Call call) {
     Index last = smaller(first + each, call.range_columns);
     Index length = 0, positions = 0;
     for (Index k = first; k < last; ++k) {
-        const Block block = block_at(call, call.column_blocks, k, call.N);
-        length += block.end - block.begin;
+        const Interval interval = interval_at(call, call.column_blocks, k, call.N);
+        length += interval.end - interval.begin;
     }
     Index position = sum_before(length, shared, positions);
     for (Index k = first; k < last; ++k) {
-        const Block block = block_at(call, call.column_blocks, k, call.N);
-        pairs[k] = {position, block.begin};
-        position += block.end - block.begin;
+        const Interval interval = interval_at(call, call.column_blocks, k, call.N);
+        pairs[k] = {position, interval.begin};
+        position += interval.end - interval.begin;
     }
 
     each = (call.range_blocks + PLAN_THREADS - 1) / PLAN_THREADS;
@@ -64,18 +64,18 @@ KERNEL(PLAN_THREADS, 1) plan(ARGUMENT Call call) {
     last = smaller(first + each, call.range_blocks);
     Index count = 0, used = 0;
     for (Index k = first; k < last; ++k) {
-        const Block block = block_at(call, call.row_blocks, k, call.M);
-        count += (block.end - block.begin + TILE_ROWS - 1) / TILE_ROWS;
+        const Interval interval = interval_at(call, call.row_blocks, k, call.M);
+        count += (interval.end - interval.begin + TILE_ROWS - 1) / TILE_ROWS;
     }
     Index number = sum_before(count, shared, used); // its barriers also show `pairs` to all threads
     for (Index k = first; k < last; ++k) {
-        const Block block = block_at(call, call.row_blocks, k, call.M);
+        const Interval interval = interval_at(call, call.row_blocks, k, call.M);
         Index begin = k ? integer_at(call, call.ends, k - 1) : 0;
         begin = clamped(begin, 0, call.range_columns);
         const Index end = clamped(integer_at(call, call.ends, k), begin, call.range_columns);
-        for (Index row = block.begin; row < block.end && number < call.tiles; row += TILE_ROWS)
+        for (Index row = interval.begin; row < interval.end && number < call.tiles; row += TILE_ROWS)
             tiles[number++] = {
-                row, smaller(row + TILE_ROWS, block.end), position_of(call, begin, positions),
+                row, smaller(row + TILE_ROWS, interval.end), position_of(call, begin, positions),
                 position_of(call, end, positions), begin, end};
     }
     for (Index k = used + threadIdx.x; k < call.tiles; k += PLAN_THREADS)

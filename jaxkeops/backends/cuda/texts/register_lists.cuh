@@ -41,7 +41,7 @@ DEVICE void conclude(const Call &call, const Tile &tile, State &state) {
     }
 }
 
-struct Lists {
+template <int ROWS, int THREADS> struct Lists {
     State state[ROWS];
 
     DEVICE void start_lists(const Call &, Index, Index, const Tile &) {

@@ -2,17 +2,18 @@
 //
 // A thread keeps ROWS rows in registers, THREADS apart; the columns pass through shared memory.
 
-KERNEL(THREADS, MIN_BLOCKS) rows(ARGUMENT Call call) {
-    SHARED_MEMORY(shared);
+template <int ROWS, int THREADS> DEVICE void reduce(const Call &call, unsigned char *shared) {
     Real *columns = (Real *)shared;
-    const Index element = blockIdx.x / call.tiles, split = blockIdx.y;
-    const Tile tile = tile_of(call, blockIdx.x % call.tiles);
+    const Block block = block_of(call);
+    const Index element = block.element, split = blockIdx.y;
+    const Tile tile =
+        RANGED ? range_tile(call, block.tile) : dense_tile(call, block.tile, ROWS * THREADS);
     double over[TOTAL_SLOTS] = {};
     if (tile.begin < tile.end) {
         const Share share = share_of(call, tile, split);
-        const Arrays arrays = arrays_of(call, element);
+        const Arrays arrays = arrays_of(call, block.element);
         const Index first = tile.begin + threadIdx.x;
-        Rows held;
+        Rows<ROWS, THREADS> held;
         held.start_all(call, split, element, tile);
         {
             Real p[PARAMETER_SLOTS], u[ROWS][ROW_SLOTS];
@@ -20,14 +21,14 @@ KERNEL(THREADS, MIN_BLOCKS) rows(ARGUMENT Call call) {
 #pragma unroll
             for (int r = 0; r < ROWS; ++r)
                 row_values(arrays, smaller(first + r * THREADS, tile.end - 1), p, u[r]);
-            unsigned number = 0;
+            unsigned turn = 0;
 #pragma unroll 1
-            for (Index at = share.first; at < share.last; at += TILE_COLUMNS, ++number) {
+            for (Index at = share.first; at < share.last; at += TILE_COLUMNS, ++turn) {
                 const int count = (int)smaller(TILE_COLUMNS, share.last - at);
                 __syncthreads();
-                fill_tile(call, arrays, tile, p, at, count, columns);
+                fill_tile<THREADS>(call, arrays, tile, p, at, count, columns);
                 __syncthreads();
-                held.take(p, u, columns, count, number);
+                held.take(p, u, columns, count, turn);
             }
         }
 #pragma unroll 1
@@ -42,4 +43,9 @@ KERNEL(THREADS, MIN_BLOCKS) rows(ARGUMENT Call call) {
         }
     }
     if (TOTALS && call.splits == 1) put_totals<THREADS>(call, over, shared);
+}
+
+KERNEL(THREADS, MIN_BLOCKS) rows(ARGUMENT Call call) {
+    SHARED_MEMORY(shared);
+    reduce<ROWS, THREADS>(call, shared);
 }

@@ -66,7 +66,7 @@ DEVICE void conclude(const Call &, const Tile &, State &state) {
     }
 }
 
-struct Rows {
+template <int ROWS, int THREADS> struct Rows {
     State state[ROWS];
 
     DEVICE void start_all(const Call &, Index, Index, const Tile &) {
@@ -144,11 +144,13 @@ struct Rows {
         const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int from, int to,
         Real (*sum)[STATE_SLOTS]) {
         clear(sum);
-        int at = from;
-#pragma unroll UNROLL
-        for (; GROUP == 4 && at + 4 <= to; at += 4) {
+        int at = end_of_groups(from, to);
+        const Real *group = columns + from * COLUMN_SLOTS;
+        const Real *const end = columns + at * COLUMN_SLOTS;
+#pragma unroll 1
+        for (; group < end; group += GROUP_SIZE) {
             Real v[4][COLUMN_SLOTS];
-            get_quad(columns, at, v);
+            get_group(group, v);
 #pragma unroll
             for (int q = 0; q < 4; ++q)
 #pragma unroll

@@ -13,7 +13,7 @@ DEVICE void merge(const Call &, State &state, const State &later) {
 DEVICE void settle(const Call &, const Arrays &, const Tile &, const Share &, Index, State &) {}
 DEVICE void conclude(const Call &, const Tile &, State &) {}
 
-struct Rows {
+template <int ROWS, int THREADS> struct Rows {
     State state[ROWS];
 
     DEVICE void start_all(const Call &, Index, Index, const Tile &) {
@@ -34,11 +34,13 @@ struct Rows {
         for (int r = 0; r < ROWS; ++r)
 #pragma unroll
             for (int k = 0; k < STATE_VALUES; ++k) sum[r][k] = 0;
-        int at = 0;
-#pragma unroll UNROLL
-        for (; GROUP == 4 && at + 4 <= count; at += 4) {
+        int at = end_of_groups(0, count);
+        const Real *group = columns;
+        const Real *const end = columns + at * COLUMN_SLOTS;
+#pragma unroll 1
+        for (; group < end; group += GROUP_SIZE) {
             Real v[4][COLUMN_SLOTS];
-            get_quad(columns, at, v);
+            get_group(group, v);
 #pragma unroll
             for (int q = 0; q < 4; ++q)
 #pragma unroll
