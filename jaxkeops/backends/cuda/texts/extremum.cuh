@@ -38,21 +38,25 @@ DEVICE void settle(
 #pragma unroll
         for (int k = 0; k < STATE_POSITIONS; ++k)
             if (k == value) best = state.value[k], chunk = state.position[k];
-        Index position = share.first + chunk * CHUNK;
-        const Index last = smaller(position + CHUNK, share.last);
+        const Index first = share.first + chunk * CHUNK;
+        const Index last = smaller(first + CHUNK, share.last);
+        Index found = first;
 #pragma unroll 1
-        for (; position < last; ++position) {
+        for (Index position = first; position < last; ++position) {
             Real v[COLUMN_SLOTS], terms[STATE_SLOTS], again = 0;
             column_values(arrays, column_at(call, tile, position), p, v);
             pair_terms(p, u, v, terms);
 #pragma unroll
             for (int k = 0; k < STATE_VALUES; ++k)
                 if (k == value) again = terms[k];
-            if (again == best) break;
+            if (again == best) {
+                found = position;
+                break;
+            }
         }
 #pragma unroll
         for (int k = 0; k < STATE_POSITIONS; ++k)
-            if (k == value) state.position[k] = position;
+            if (k == value) state.position[k] = found;
     }
 }
 

@@ -2,5 +2,6 @@
 
 KERNEL(FEW_THREADS, 1) few_rows(ARGUMENT Call call) {
     SHARED_MEMORY(shared);
-    reduce<1, FEW_THREADS>(call, shared);
+    const Block block = block_of(call);
+    reduce<1, FEW_THREADS>(call, block, dense_tile(call, block.tile, FEW_THREADS), shared);
 }

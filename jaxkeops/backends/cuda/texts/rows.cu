@@ -2,12 +2,10 @@
 //
 // A thread keeps ROWS rows in registers, THREADS apart; the columns pass through shared memory.
 
-template <int ROWS, int THREADS> DEVICE void reduce(const Call &call, unsigned char *shared) {
+template <int ROWS, int THREADS>
+DEVICE void reduce(const Call &call, const Block &block, const Tile &tile, unsigned char *shared) {
     Real *columns = (Real *)shared;
-    const Block block = block_of(call);
     const Index element = block.element, split = blockIdx.y;
-    const Tile tile =
-        RANGED ? range_tile(call, block.tile) : dense_tile(call, block.tile, ROWS * THREADS);
     double over[TOTAL_SLOTS] = {};
     if (tile.begin < tile.end) {
         const Share share = share_of(call, tile, split);
@@ -47,5 +45,13 @@ template <int ROWS, int THREADS> DEVICE void reduce(const Call &call, unsigned c
 
 KERNEL(THREADS, MIN_BLOCKS) rows(ARGUMENT Call call) {
     SHARED_MEMORY(shared);
-    reduce<ROWS, THREADS>(call, shared);
+    const Block block = block_of(call);
+    if (!RANGED) {
+        reduce<ROWS, THREADS>(call, block, dense_tile(call, block.tile, TILE_ROWS), shared);
+        return;
+    }
+    // Row blocks are often short: then most rows of a thread would not be there.
+    const Tile tile = range_tile(call, block.tile);
+    if (tile.end - tile.begin > THREADS) reduce<ROWS, THREADS>(call, block, tile, shared);
+    else reduce<1, THREADS>(call, block, tile, shared);
 }
