@@ -38,11 +38,16 @@ SMALL = Cut(rows=2, threads=32, tile=64, chunk=16)
 
 
 def program_of(
-    reduction: str, formula: str, dtype: str, aliases: Sequence[str] = ALIASES, **options
+    reduction: str,
+    formula: str,
+    dtype: str,
+    aliases: Sequence[str] = ALIASES,
+    weight: str | None = None,
+    **options,
 ) -> Program:
-    (node,), variables = read_formulas([formula], list(aliases))
+    (node, *weights), variables = read_formulas([formula, *filter(None, [weight])], list(aliases))
     inputs = [Input(var.axis, var.dim) for var in variables]
-    made = make_formula(reduction, node, inputs, **options)
+    made = make_formula(reduction, node, inputs, *weights, **options)
     return lower(made, dtype, "int64", llvm.host())
 
 
