@@ -15,6 +15,7 @@ LIST_REGISTERS = 96
 TILE_BYTES = 24 * 1024  # of the 48 KiB that a block may have without asking
 TILE = 256  # columns: few enough for the digits of float32, many enough to hide the barriers
 CHUNK = 32
+FEW_THREADS = 32  # a warp
 GROUP = 4
 # Instructions in the loop over pairs that the compiler is given at most: about 100 ms.
 CODE = 4000
@@ -53,6 +54,7 @@ def choose_cut(program: ir.Program) -> Cut:
         tile //= 2
     return Cut(
         rows=rows,
+        few_threads=FEW_THREADS if rows > 1 else 0,
         tile=tile,
         chunk=min(CHUNK, tile),
         group=group,

@@ -33,6 +33,11 @@ def test_wide_rows_get_fewer_of_them():
     assert rows[-1] == 1
 
 
+def test_one_row_a_thread_needs_no_other_kernel_for_few_rows():
+    assert cut_of("Sum", GAUSSIAN, 3).few_threads > 0
+    assert cut_of("Sum", GAUSSIAN, 200).few_threads == 0
+
+
 def test_wide_columns_get_smaller_tiles():
     tiles = [cut_of("Sum", GAUSSIAN, D).tile for D in (3, 64, 1000)]
     assert tiles == [256, 64, 4]
