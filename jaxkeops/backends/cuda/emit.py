@@ -42,7 +42,7 @@ def emit(program: Program, cut: Cut, ranged: bool = False) -> Source:
     parts = [
         prelude(),
         _constants(program, cut, ranged, values, taken, totals),
-        *map(_text, ("numbers.cuh", "call.cuh")),
+        *map(_text, ("power_of_two.cuh", "numbers.cuh", "call.cuh")),
         value_functions(program, values),
         *map(_text, ("columns.cuh", "sums.cuh")),
         taken.functions,

@@ -18,7 +18,7 @@ SPELLING: dict[str, str] = {
     "floor": "math::floor({})",
     "round": "math::round({})",
     "exp": "math::exp({})",
-    "exp2": "math::exp2({})",
+    "exp2": "power_of_two({})",
     "log": "math::log({})",
     "sin": "math::sin({})",
     "cos": "math::cos({})",

@@ -192,9 +192,25 @@ template <class Real> Real greatest(Real a, Real b) { return std::fmax(a, b); }
 template <class Real> Real nearest(Real a) { return std::rint(a); }
 template <class Real> Real div(Real a, Real b) { return a / b; }
 template <class Real> Real rsqrt(Real a) { return 1 / std::sqrt(a); }
-using std::abs, std::sqrt, std::fma, std::floor, std::round, std::exp, std::exp2, std::log;
+using std::abs, std::sqrt, std::fma, std::floor, std::round, std::exp, std::log;
 using std::sin, std::cos, std::asin, std::acos, std::atan, std::atan2, std::pow, std::tanh;
+inline float exp2(float a) { return std::exp2(a); }
 
+inline long long double_bits(double a) {
+    long long found;
+    std::memcpy(&found, &a, sizeof found);
+    return found;
+}
+inline int high_word(double a) { return static_cast<int>(double_bits(a) >> 32); }
+inline int low_word(double a) { return static_cast<int>(double_bits(a)); }
+inline double from_words(int high, int low) {
+    const unsigned long long bits =
+        static_cast<unsigned long long>(static_cast<unsigned>(high)) << 32 |
+        static_cast<unsigned>(low);
+    double found;
+    std::memcpy(&found, &bits, sizeof found);
+    return found;
+}
 inline unsigned bits(float a) {
     unsigned found;
     std::memcpy(&found, &a, sizeof found);

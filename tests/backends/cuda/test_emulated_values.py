@@ -9,6 +9,7 @@ import pytest
 from emulation import Emulated, build
 from samples import SMALL, program_of
 
+from jaxkeops import ir
 from jaxkeops.backends import cuda
 from jaxkeops.ir.interpret import interpret
 
@@ -143,3 +144,39 @@ def test_many_terms_keep_their_digits(splits, kernels, rng):
     assert abs(result / y.astype(float).sum() - 1) < 4 * np.finfo("float32").eps
     (result,) = run(kernels["LogSumExp", "float32"], [1.0], y, splits=splits)
     assert abs(result - np.log(np.exp(y.astype(float)).sum())) < 16 * np.finfo("float32").eps
+
+
+def test_powers_of_two_in_float64_reach_the_ends_of_the_range(tmp_path, rng):
+    power = ir.exp2(ir.add(ir.load(0, 0, "i"), ir.load(1, 0, "j")))
+    program = ir.Program(
+        dtype="float64",
+        stored="float64",
+        inputs=(ir.Input("i", 1), ir.Input("j", 1)),
+        columns=(),
+        accumulator=ir.Total((power,)),
+        outputs=(ir.Output((ir.State(ir.ROW, 0),), "float64", 0.0),),
+        schedule=ir.Schedule(row_vectors=1, tile=64),
+    )
+    (kernel,) = build(tmp_path, [(program, cuda.emit(program, SMALL))])
+    special = [
+        INF,
+        -INF,
+        np.nan,
+        0,
+        1024,
+        1024 - 2**-43,
+        -1022,
+        -1022.5,
+        -1074,
+        -1075,
+        1e300,
+        -1e300,
+    ]
+    x = np.concatenate([special, rng.uniform(-1080, 1030, 2000), rng.uniform(-2, 2, 2000)])
+    (result,) = kernel.run([x[:, None], np.zeros((1, 1))], len(x), 1)
+    with np.errstate(all="ignore"):
+        right = np.exp2(x.astype(np.longdouble))
+        step = np.spacing(np.abs(right.astype(float)))
+        finite = np.isfinite(step)
+        np.testing.assert_array_equal(result[~finite, 0], right[~finite].astype(float))
+        assert (np.abs(result[:, 0] - right)[finite] <= step[finite]).all()

@@ -48,7 +48,7 @@ DEVICE float exp2(float a) {
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(a));
     return power;
 }
-DEVICE double exp2(double a) { return ::exp2(a); }
+// That of a double is in power_of_two.cuh.
 
 // 1 ULP (PTX ISA, sqrt.approx).
 DEVICE float sqrt(float a) {
@@ -93,6 +93,10 @@ DEVICE double tanh(double a) { return ::tanh(a); }
 
 DEVICE unsigned bits(float a) { return __float_as_uint(a); }
 DEVICE float from_bits(unsigned a) { return __uint_as_float(a); }
+
+DEVICE int high_word(double a) { return __double2hiint(a); }
+DEVICE int low_word(double a) { return __double2loint(a); }
+DEVICE double from_words(int high, int low) { return __hiloint2double(high, low); }
 
 DEVICE float from_float16(unsigned short stored) {
     float number;

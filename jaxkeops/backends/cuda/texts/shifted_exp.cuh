@@ -30,7 +30,7 @@ DEVICE void raise(State &state, int e, Real least) {
     const Real old = state.value[e * EACH];
     const Real whole = math::least(math::nearest(least), FINITE);
     const Real reference = math::greatest(whole, old);
-    const Real factor = math::exp2(old - reference);
+    const Real factor = power_of_two(old - reference);
     state.value[e * EACH] = reference;
 #pragma unroll
     for (int k = e * EACH + 1; k < (e + 1) * EACH; ++k)
@@ -41,7 +41,7 @@ DEVICE void merge(const Call &, State &state, const State &later) {
 #pragma unroll
     for (int e = 0; e < EXPONENTS; ++e) {
         raise(state, e, later.value[e * EACH]);
-        const Real factor = math::exp2(later.value[e * EACH] - state.value[e * EACH]);
+        const Real factor = power_of_two(later.value[e * EACH] - state.value[e * EACH]);
 #pragma unroll
         for (int k = e * EACH + 1; k < (e + 1) * EACH; ++k)
             add_sum(state.value[k], state.lost[k], later.value[k] * factor);
@@ -59,7 +59,7 @@ DEVICE void conclude(const Call &, const Tile &, State &state) {
     for (int e = 0; e < EXPONENTS; ++e) {
         const Real top = state.value[TOPS + e];
         const bool finite = math::abs(top) < math::infinity(Real());
-        const Real factor = finite ? math::exp2(state.value[e * EACH] - top) : Real(1);
+        const Real factor = finite ? power_of_two(state.value[e * EACH] - top) : Real(1);
         state.value[e * EACH] = top;
 #pragma unroll
         for (int k = e * EACH + 1; k < (e + 1) * EACH; ++k) state.value[k] *= factor;
@@ -132,7 +132,7 @@ template <int ROWS, int THREADS> struct Rows {
         pair_weights(p, u, v, weights);
 #pragma unroll
         for (int e = 0; e < EXPONENTS; ++e) {
-            const Real power = math::exp2(excess[e]);
+            const Real power = power_of_two(excess[e]);
 #pragma unroll
             for (int k = 0; k < WEIGHTS; ++k)
                 sum[e * EACH + 1 + k] = math::fma(power, weights[k], sum[e * EACH + 1 + k]);
