@@ -22,7 +22,7 @@ class Cut:
                 min_blocks) registers.
     register_lists: whether lists of a `Lowest` are in registers, `rows` times their entries; else
                 they are in the workspace.
-    wave_blocks: blocks that fill a multiprocessor, see `Launch`.
+    wave_blocks: blocks of `threads` that fill a multiprocessor, see `Launch`.
     """
 
     rows: int = 4

@@ -120,6 +120,7 @@ def _few_rows(launch: Launch, cut: Cut) -> Launch:
         launch,
         steps=tuple(steps),
         tile_rows=cut.few_threads,
+        wave_blocks=cut.wave_blocks * cut.threads // cut.few_threads,
         rows_at_most=max(cut.few_threads, cut.tile_rows // 2),
     )
 
