@@ -153,10 +153,15 @@ static const double *exchange(double value) {
 #define KERNEL(threads, blocks) inline void
 #define ARGUMENT const
 #define SHARED_MEMORY(name) unsigned char *name = emulator::shared
+// Two entries: for tests, and in the form in which a fake driver calls kernels.
 #define EXPORT(kernel, function)                                                                 \
     extern "C" __attribute__((visibility("default"))) int kernel##_##function(                    \
         const void *call, unsigned x, unsigned y, unsigned threads, size_t shared, int order) {   \
         return emulator::run(kernel::function, call, x, y, threads, shared, order);               \
+    }                                                                                             \
+    extern "C" __attribute__((visibility("default"))) void kernel##_##function##_launched(        \
+        const unsigned *grid, const unsigned *block, unsigned shared, const void *call) {         \
+        if (emulator::run(kernel::function, call, grid[0], grid[1], block[0], shared, 0)) abort(); \
     }
 
 #define threadIdx emulator::thread
