@@ -75,4 +75,5 @@ from .vector import (
     parts as parts,
     total as total,
     unrolled as unrolled,
+    written_out as written_out,
 )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 
 import numpy as np
 
 from ..dtypes import DTYPES
-from .instr import add
 from .program import (
     Accumulator,
     Extremum,
@@ -26,8 +24,6 @@ from .scalar import (
     Centre,
     Column,
     Const,
-    Each,
-    Fold,
     Guard,
     Index,
     Load,
@@ -35,7 +31,7 @@ from .scalar import (
     State,
     topological,
 )
-from .vector import at
+from .vector import written_out
 
 Array = np.ndarray
 
@@ -66,29 +62,6 @@ def interpret(program: Program, arrays: Sequence[Array], M: int, N: int) -> list
             whole = rows.sum(0) if output.over_rows else rows
             results.append(whole.astype(_dtype(output)))
     return results
-
-
-def written_out(ends: Sequence[Scalar]) -> tuple[Scalar, ...]:
-    """The same numbers without loops over components."""
-    new: dict[Scalar, Scalar] = {}
-    for scalar in topological(ends):
-        match scalar:
-            case Apply(instr=instr, operands=operands):
-                new[scalar] = instr(*(new[operand] for operand in operands))
-            case Fold(body=body, count=count):
-                new[scalar] = reduce(add, [at(new[body], c) for c in range(count)])
-            case Guard(rate=rate, fast=fast, exact=exact, bound=bound):
-                new[scalar] = Guard(rate, new[fast], new[exact], new[bound])
-            case Each(rate=rate, body=body, count=count):
-                new[scalar] = Each(rate, new[body], count)
-            case _:
-                new[scalar] = scalar
-    found: list[Scalar] = []
-    for end in ends:
-        root = new[end]
-        each = isinstance(root, Each)
-        found += [at(root.body, c) for c in range(root.count)] if each else [root]
-    return tuple(found)
 
 
 class _Run:

@@ -19,6 +19,7 @@ from .scalar import (
     Column,
     Each,
     Fold,
+    Guard,
     Load,
     Scalar,
     State,
@@ -163,6 +164,30 @@ def at(body: Scalar, c: int) -> Scalar:
 def unrolled(root: Scalar) -> tuple[Scalar, ...]:
     """The numbers that a root stands for, one by one."""
     return tuple(Vector([root]))
+
+
+def written_out(ends: Iterable[Scalar]) -> tuple[Scalar, ...]:
+    """The same numbers without loops over components."""
+    ends = list(ends)
+    new: dict[Scalar, Scalar] = {}
+    for scalar in topological(ends):
+        match scalar:
+            case Apply(instr=instr, operands=operands):
+                new[scalar] = instr(*(new[operand] for operand in operands))
+            case Fold(body=body, count=count):
+                new[scalar] = reduce(add, [at(new[body], c) for c in range(count)])
+            case Guard(rate=rate, fast=fast, exact=exact, bound=bound):
+                new[scalar] = Guard(rate, new[fast], new[exact], new[bound])
+            case Each(rate=rate, body=body, count=count):
+                new[scalar] = Each(rate, new[body], count)
+            case _:
+                new[scalar] = scalar
+    found: list[Scalar] = []
+    for end in ends:
+        root = new[end]
+        each = isinstance(root, Each)
+        found += [at(root.body, c) for c in range(root.count)] if each else [root]
+    return tuple(found)
 
 
 def loop_counts(roots: Iterable[Scalar]) -> dict[Scalar, int]:

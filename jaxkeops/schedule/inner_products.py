@@ -21,7 +21,10 @@ LEAST = 0.25
 
 
 def with_inner_products(roots: Sequence[Scalar], rewriter: Rewriter) -> tuple[Scalar, ...]:
-    """`roots` with each long sum of squared differences of a row and a column guarded."""
+    """`roots` with each long sum of squared differences of a row and a column guarded.
+
+    The squares may have parameters as weights.
+    """
     new: dict[Scalar, Scalar] = {}
     for scalar in ir.topological(roots):
         if not scalar.inside:
@@ -39,12 +42,17 @@ def with_inner_products(roots: Sequence[Scalar], rewriter: Rewriter) -> tuple[Sc
     return tuple(new[root] for root in roots)
 
 
-def _ends(fold: Fold) -> tuple[Scalar, Scalar] | None:
-    """(row, column) if the body is the square of their difference."""
-    body = fold.body
-    if fold.count < FEWEST or not (isinstance(body, Apply) and body.instr.name == "mul"):
+def _ends(fold: Fold) -> tuple[Scalar, Scalar, Scalar | None] | None:
+    """(row, column, weight) if the body is the square of their difference, times a parameter."""
+    if fold.count < FEWEST or not _is_product(fold.body):
         return None
-    difference, again = body.operands
+    difference, again = fold.body.inside
+    weight = None
+    if difference is not again:
+        for weight, square in (fold.body.inside, fold.body.inside[::-1]):
+            if weight.rate == COMPONENT and _is_product(square):
+                difference, again = square.inside
+                break
     if difference is not again or not isinstance(difference, Apply):
         return None
     if difference.instr.name != "sub":
@@ -52,17 +60,32 @@ def _ends(fold: Fold) -> tuple[Scalar, Scalar] | None:
     x, y = sorted(difference.operands, key=lambda end: end.rate & PAIR)
     if (x.rate, y.rate) != (ROW | COMPONENT, COLUMN | COMPONENT):
         return None
-    return x, y
+    return x, y, weight
 
 
-def _guarded(fold: Fold, x: Scalar, y: Scalar, rewriter: Rewriter) -> Scalar:
+def _is_product(scalar: Scalar) -> bool:
+    return isinstance(scalar, Apply) and scalar.instr.name == "mul"
+
+
+def _guarded(fold: Fold, x: Scalar, y: Scalar, weight: Scalar | None, rewriter: Rewriter) -> Scalar:
     apply, count = rewriter.apply, fold.count
     centre = rewriter.rewrite([_at_centre(y)])[0]
     x, y = (apply("sub", end, centre) for end in (x, y))
-    squares = apply("add", *(rewriter.fold(apply("mul", end, end), count) for end in (x, y)))
-    product = rewriter.fold(apply("mul", x, y), count)
-    fast = apply("sub", squares, apply("mul", rewriter.const(2.0), product))
-    bound = apply("mul", rewriter.const(LEAST), squares)
+
+    def squares(factor: Scalar | None) -> Scalar:
+        terms = [apply("mul", end, end) for end in (x, y)]
+        if factor is not None:
+            terms = [apply("mul", factor, term) for term in terms]
+        return apply("add", *(rewriter.fold(term, count) for term in terms))
+
+    whole = squares(weight)
+    # Weights may have any sign: what was lost is measured by their sizes.
+    size = whole if weight is None else squares(apply("abs", weight))
+    product = rewriter.fold(
+        apply("mul", x if weight is None else apply("mul", weight, x), y), count
+    )
+    fast = apply("sub", whole, apply("mul", rewriter.const(2.0), product))
+    bound = apply("mul", rewriter.const(LEAST), size)
     return rewriter.rebuilt(Guard(PAIR, fast, fold, bound), [fast, fold, bound])
 
 

@@ -20,10 +20,13 @@ from .rewrite import Rewriter, fuse, take_out_columns
 MOST_WRITTEN_OUT = 24
 
 
-def lower(formula: Formula, dtype: str, index_dtype: str, machine: Machine) -> ir.Program:
+def lower(
+    formula: Formula, dtype: str, index_dtype: str, machine: Machine, loops: bool = True
+) -> ir.Program:
     """The program that computes `formula` on data of `dtype`.
 
     index_dtype: the dtype of results that are row numbers.
+    loops: whether there may be loops over components; else all are written out.
     """
     computing = FLOATS[dtype].computes
     coordinates = _coordinates([formula.node, *filter(None, [formula.weight])])
@@ -34,8 +37,11 @@ def lower(formula: Formula, dtype: str, index_dtype: str, machine: Machine) -> i
     states = None
     if isinstance(accumulator, ir.Total):
         roots, states = _outside_of_the_sum(roots, rewriter)
-    roots = with_inner_products(roots, rewriter)
-    written_out = sum(ir.width(root) for root in roots) <= MOST_WRITTEN_OUT
+    written_out = not loops or sum(ir.width(root) for root in roots) <= MOST_WRITTEN_OUT
+    if loops:
+        roots = with_inner_products(roots, rewriter)
+    else:
+        roots = rewriter.rewrite(ir.written_out(roots))
     if written_out:
         roots = rewriter.rewrite([scalar for root in roots for scalar in ir.unrolled(root)])
     roots, columns = take_out_columns(fuse(roots), with_loads=computing != dtype)
@@ -43,7 +49,7 @@ def lower(formula: Formula, dtype: str, index_dtype: str, machine: Machine) -> i
     width = sum(map(ir.width, columns))
     panel = panel_columns(formula.inputs, width, dtype, computing)
     outputs = [
-        _output(result, states, written_out, rewriter, dtype, index_dtype)
+        _output(result, states, written_out, loops, rewriter, dtype, index_dtype)
         for result in formula.results
     ]
     return ir.Program(
@@ -103,6 +109,7 @@ def _output(
     result: Result,
     states: ir.Vector | None,
     written_out: bool,
+    loops: bool,
     rewriter: Rewriter,
     dtype: str,
     index_dtype: str,
@@ -120,6 +127,8 @@ def _output(
             for part in parts
             for piece in (ir.unrolled(part) if _walks_states(part) else (part,))
         ]
+    if not loops:
+        parts = list(ir.written_out(parts))
     values = fuse(rewriter.rewrite(parts))
     return ir.Output(values, kind, result.empty, over_rows=result.axis == "p")
 

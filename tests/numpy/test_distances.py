@@ -40,6 +40,21 @@ def test_distances_are_as_good_as_by_differences(kind, rng):
     np.testing.assert_allclose(reduce(x, y), expected, rtol=rtol)
 
 
+@pytest.mark.parametrize("signs", [1, -1], ids=["positive", "mixed"])
+@pytest.mark.parametrize("kind", ["normal", "far away", "clusters"])
+def test_weighted_distances_are_as_good_as_by_differences(kind, signs, rng):
+    points = cloud(rng, kind, 300)
+    x, y = points[:100], points[50:]
+    w = rng.uniform(0.5, 2, D).astype(np.float32)
+    w[::3] *= signs
+    terms = w.astype(float) * (x[:, None].astype(float) - y[None].astype(float)) ** 2
+    reduce = Genred("WeightedSqNorm(w, x - y)", [f"w = Pm({D})", *ALIASES], "Max", axis=1)
+    # The terms cancel where weights have both signs: roundings are relative to their sizes.
+    atol = 4 * np.sqrt(D) * np.finfo(np.float32).eps * np.abs(terms).sum(-1).max(1)
+    error = np.abs(reduce(w, x, y)[:, 0] - terms.sum(-1).max(1))
+    assert (error <= atol).all()
+
+
 def test_no_distance_is_exactly_none(rng):
     x = cloud(rng, "far away", 100)
     row = Genred("Rsqrt(SqDist(x, y))", ALIASES, reduction_op="Min", axis=1)(x[:7], x)

@@ -18,7 +18,7 @@ def cut_of(reduction: str, formula: str, D: int, E: int = 1, dtype: str = "float
     (node,), variables = read_formulas([formula], aliases)
     inputs = [Input(var.axis, var.dim) for var in variables]
     made = make_formula(reduction, node, inputs, **options)
-    return choose_cut(lower(made, dtype, "int64", llvm.host()))
+    return choose_cut(lower(made, dtype, "int64", llvm.host(), loops=False))
 
 
 @pytest.mark.parametrize("reduction", ["Sum", "LogSumExp", "Min_ArgMin"])

@@ -48,7 +48,7 @@ def program_of(
     (node, *weights), variables = read_formulas([formula, *filter(None, [weight])], list(aliases))
     inputs = [Input(var.axis, var.dim) for var in variables]
     made = make_formula(reduction, node, inputs, *weights, **options)
-    return lower(made, dtype, "int64", llvm.host())
+    return lower(made, dtype, "int64", llvm.host(), loops=False)
 
 
 def arrays_of(
