@@ -25,7 +25,7 @@ def carry_columns(
     b.branch(b.compare_int("sgt", frame.parts, "0", "i64"), merge, walk)
 
     b.place(walk)
-    carry = _first_carry(frame, layout, made)
+    carry = _first_carry(frame, layout, made, rows)
     types = [type for type, _ in carry]
     walked = over_tiles(
         frame,
@@ -55,13 +55,15 @@ def carry_columns(
     ]
 
 
-def _first_carry(frame: Frame, layout: Layout, made: Accumulation) -> list[tuple[str, str]]:
+def _first_carry(
+    frame: Frame, layout: Layout, made: Accumulation, rows: Sequence[Known]
+) -> list[tuple[str, str]]:
     """What is carried before the first tile: nothing yet, or what the workspace keeps."""
     b = frame.b
     fresh, resume, go = b.label("fresh"), b.label("resume"), b.label("go")
     b.branch(b.compare_int("eq", frame.parts, "-2", "i64"), resume, fresh)
     b.place(fresh)
-    carry = made.start()
+    carry = made.start(rows)
     types = [type for type, _ in carry]
     started = b.block
     b.jump(go)

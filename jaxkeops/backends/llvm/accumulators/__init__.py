@@ -24,7 +24,7 @@ from .walk import Reduced as Reduced, Tile as Tile, over_tiles as over_tiles
 class Accumulation(Protocol):
     """What one accumulator does with columns, for some vectors of rows."""
 
-    def start(self) -> list[tuple[str, str]]:
+    def start(self, rows: Sequence[Known]) -> list[tuple[str, str]]:
         """(type, first value) of all that is carried from tile to tile."""
         ...
 

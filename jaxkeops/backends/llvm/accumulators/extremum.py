@@ -33,7 +33,7 @@ class Extremum:
         self.worst = b.const(math.inf if self.least else -math.inf)
         self.wide = f"<{b.width} x i64>"
 
-    def start(self) -> list[tuple[str, str]]:
+    def start(self, rows: Sequence[Known]) -> list[tuple[str, str]]:
         carry = [(self.frame.b.type, self.worst)] * self.cells
         if self.with_index:
             carry += [(self.wide, "zeroinitializer")] * self.cells

@@ -66,7 +66,7 @@ class ShiftedExp:
         kept = [self.power, *layout.kept]
         self.wide = Wide(frame, layout, times, kept, vectors) if wide else None
 
-    def start(self) -> list[tuple[str, str]]:
+    def start(self, rows: Sequence[Known]) -> list[tuple[str, str]]:
         b = self.frame.b
         if self.wide:
             self.wide.start()

@@ -24,7 +24,7 @@ class Total:
         self.totals = Totals(frame.b, vectors * len(self.few))
         self.wide = Wide(frame, layout, wide, layout.kept, vectors) if wide else None
 
-    def start(self) -> list[tuple[str, str]]:
+    def start(self, rows: Sequence[Known]) -> list[tuple[str, str]]:
         if self.wide:
             self.wide.start()
         return self.totals.start()
