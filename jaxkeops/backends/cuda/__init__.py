@@ -4,3 +4,4 @@ from .build import compile_code as compile_code, fingerprint as fingerprint
 from .cut import Cut as Cut
 from .emit import OPTIONS as OPTIONS, emit as emit, prelude as prelude
 from .launch import Launch as Launch, Source as Source, Step as Step
+from .machine import MACHINE as MACHINE
