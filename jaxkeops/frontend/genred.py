@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from ..compiler import Stages, stages
 from ..dtypes import FLOAT_CHOICE, FLOATS
-from ..errors import ArgumentError, ArgumentTypeError, FormulaError, NoBackendError
+from ..errors import ArgumentError, ArgumentTypeError, FormulaError
 from ..formula import (
     SWAPPED,
     Formula,
@@ -258,11 +258,6 @@ def check_call(count: int, names: Sequence[str], backend: str) -> None:
         )
     if backend not in BACKENDS:
         raise ArgumentError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}.")
-    if backend.startswith("GPU"):
-        raise NoBackendError(
-            f"backend={backend!r} asks for a CUDA GPU, and this build of jaxkeops computes on "
-            "CPUs. Use backend='auto' or 'CPU'."
-        )
 
 
 def common_dtype(dtypes: Sequence[str], names: Sequence[str]) -> str:

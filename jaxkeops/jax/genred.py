@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import ArgumentError, ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError, NoBackendError
 from ..formula import Formula
 from ..frontend.genred import Declared, GenredBase, check_call, common_dtype
 from ..frontend.shapes import fit
@@ -59,15 +59,19 @@ class Genred(GenredBase):
         redranges_j[slices_i[k - 1]:slices_i[k]]; the last three are the same with i and j
         exchanged. axis=1 reads the first three, axis=0 the last, derivatives all: they are right
         if both halves hold the same pairs. Rows in no block get what an empty reduction gives.
-        device_id is accepted and ignored: JAX arrays know their device. Raises `ArgumentError`
-        for shapes, dtypes or options that do not fit, `ArgumentTypeError` for what is not an
-        array, before anything runs. Numbers in ranges that do not fit the arrays are found when
-        the program runs: JAX reports them, as `ValueError` or `jax.errors.JaxRuntimeError`.
+        backend and device_id: JAX arrays know their device, and the call computes there; what
+        contradicts that is refused, for arrays that are at hand and not traced. Ranges on a GPU are
+        not checked: what is out of bounds is cut off.
+        Raises `ArgumentError` for shapes, dtypes or options that do not fit, `ArgumentTypeError`
+        for what is not an array, before anything runs. Numbers in ranges that do not fit the arrays
+        are found when the program runs: JAX reports them, as `ValueError` or
+        `jax.errors.JaxRuntimeError`.
         """
         if self._accumulates:
             self._check_accumulator(args)
         if backend != "auto" or out is not None:
             check_call(len(args), self._names, backend)
+            _check_place(args, backend, device_id)
             if out is not None:
                 raise ArgumentError(
                     "out cannot be filled: JAX arrays never change. Use the result."
@@ -81,6 +85,36 @@ class Genred(GenredBase):
         except TypeError:
             _require_arrays(args, self._names)
             raise
+
+
+def _check_place(args: Sequence[Any], backend: str, device_id: int) -> None:
+    """Refuses arrays that are elsewhere than `backend` says, if it says so."""
+    if backend == "auto":
+        return
+    wanted = "cpu" if backend == "CPU" else "gpu"
+    here = [arg for arg in args if isinstance(arg, jax.Array)]
+    for array in [each for each in here if not isinstance(each, jax.core.Tracer)]:
+        for device in array.devices():
+            if device.platform != wanted:
+                raise ArgumentError(
+                    f"backend={backend!r}, and an array is on {device}: JAX arrays are reduced "
+                    f"where they are. Move it: jax.device_put(x, {_first(wanted, backend)!r})."
+                )
+            if wanted == "gpu" and device_id not in (-1, device.local_hardware_id):
+                raise ArgumentError(
+                    f"device_id is {device_id}, and an array is on {device}: JAX arrays are "
+                    "reduced where they are. Move it, or leave device_id out."
+                )
+
+
+def _first(platform: str, backend: str) -> jax.Device:
+    try:
+        return jax.devices(platform)[0]
+    except RuntimeError as error:
+        raise NoBackendError(
+            f"backend={backend!r} asks for a CUDA GPU, and JAX has none: {error}. Use "
+            "backend='auto' or 'CPU'."
+        ) from None
 
 
 @lru_cache(maxsize=4096)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compiler import kernel
+from ..compiler import cuda_kernel, kernel
 from ..errors import ArgumentError, ArgumentTypeError
 from ..frontend.genred import GenredBase, check_call, common_dtype
 from ..frontend.ranges import NAMES, check_range_shapes, check_ranges, half
@@ -15,6 +15,7 @@ from ..frontend.shapes import Fit, fit
 
 # Of ml_dtypes, which need not be there: told by name, and handed to kernels as uint16.
 AS_BITS = ("bfloat16",)
+INDEX = np.dtype(np.int64)
 
 
 class Genred(GenredBase):
@@ -50,9 +51,11 @@ class Genred(GenredBase):
         redranges_j[slices_i[k - 1]:slices_i[k]]; the last three are the same with i and j
         exchanged. axis=1 reads the first three, axis=0 the last. Rows in no block get what an
         empty reduction gives.
-        device_id is accepted and ignored on CPUs. Raises `ArgumentError` for shapes, dtypes or
-        options that do not fit, `ArgumentTypeError` for what is not an array, before anything
-        runs.
+        backend: "auto" and "CPU" compute where the arrays are. "GPU", and the names that begin so,
+        copy them to a CUDA GPU and the results back at each call: it pays where N is in the
+        thousands. device_id: which GPU, -1 for the first; ignored on CPUs.
+        Raises `ArgumentError` for shapes, dtypes or options that do not fit, `ArgumentTypeError`
+        for what is not an array, `NoBackendError` where there is no GPU, before anything runs.
         """
         if backend in ("auto", "CPU") and ranges is None and out is None:
             first = args[0] if args else None
@@ -66,7 +69,7 @@ class Genred(GenredBase):
                 results = self._call_as_bits(args, first.dtype)
                 if results is not None:
                     return self._shaped(results)
-        return self._call_checked(args, backend, ranges, out)
+        return self._call_checked(args, backend, device_id, ranges, out)
 
     def _call_as_bits(
         self, args: tuple[Any, ...], dtype: np.dtype
@@ -85,6 +88,7 @@ class Genred(GenredBase):
         self,
         args: tuple[Any, ...],
         backend: str,
+        device_id: int,
         ranges: Sequence[np.ndarray] | None,
         out: Any,
     ) -> np.ndarray | tuple[np.ndarray, ...]:
@@ -104,15 +108,9 @@ class Genred(GenredBase):
             np.require(arg, dtype, ["C_CONTIGUOUS", "ALIGNED"]).reshape(shape)
             for arg, shape in zip(args, fitted.arrays, strict=True)
         )
-        compiled = kernel(self._formula, name)
         dtypes = tuple(
-            dtype if output[1] == name else np.dtype(output[1]) for output in compiled.outputs
+            dtype if result.kind == "float" else INDEX for result in self._formula.results
         )
-        if name in AS_BITS:
-            stored = tuple(np.dtype(np.uint16) if each == dtype else each for each in dtypes)
-            self._ready[dtype, "bits"] = compiled, stored, dtypes
-        else:
-            self._ready[dtype] = compiled, dtypes
         if out is None:
             results = tuple(
                 np.empty(fitted.result(result.width, result.axis), each)
@@ -123,13 +121,34 @@ class Genred(GenredBase):
             results = self._out(given, fitted, dtypes, arrays)
         blocks = None if ranges is None else half(_integer_ranges(ranges), self.axis)
         try:
-            done = compiled.call_buffers(
-                _buffers(arrays), np.empty, dtypes, _buffers(results), blocks
-            )
+            if backend.startswith("GPU"):
+                compiled = cuda_kernel(self._formula, name, ranges=blocks is not None)
+                compiled.call_buffers(
+                    _buffers(arrays), _buffers(results), max(device_id, 0), blocks
+                )
+            else:
+                self._run(name, dtypes, arrays, results, blocks)
         except ValueError as error:
             raise ArgumentError(str(error)) from None
-        assert done is not None, (self.formula, [array.shape for array in arrays])
         return out if out is not None else self._shaped(results)
+
+    def _run(
+        self,
+        name: str,
+        dtypes: tuple[np.dtype, ...],
+        arrays: tuple[np.ndarray, ...],
+        results: tuple[np.ndarray, ...],
+        blocks: tuple[np.ndarray, ...] | None,
+    ) -> None:
+        """Runs on this CPU, and makes the next calls with such data quick."""
+        compiled, dtype = kernel(self._formula, name), arrays[0].dtype
+        if name in AS_BITS:
+            stored = tuple(np.dtype(np.uint16) if each == dtype else each for each in dtypes)
+            self._ready[dtype, "bits"] = compiled, stored, dtypes
+        else:
+            self._ready[dtype] = compiled, dtypes
+        done = compiled.call_buffers(_buffers(arrays), np.empty, dtypes, _buffers(results), blocks)
+        assert done is not None, (self.formula, [array.shape for array in arrays])
 
     def _shaped(self, results: tuple[np.ndarray, ...]) -> np.ndarray | tuple[np.ndarray, ...]:
         """What users see of the kernel's flat results."""

@@ -15,7 +15,7 @@ from ..frontend.ranges import NAMES, check_ranges as six_ranges
 from ..frontend.shapes import Shape, fit
 from .op import FLOAT_NAMES
 
-DEVICES = ("cpu", "meta")  # a tensor on "meta" has no data: it asks for shapes
+DEVICES = ("cpu", "cuda", "meta")  # a tensor on "meta" has no data: it asks for shapes
 INTEGERS = (torch.int32, torch.int64)
 
 
@@ -97,8 +97,8 @@ def _check_devices(names: Sequence[str], arrays: Sequence[torch.Tensor]) -> None
     for name, array in zip(names, arrays, strict=True):
         if array.device.type not in DEVICES:
             raise NoBackendError(
-                f"{name} is on device {array.device}, and this build of jaxkeops computes on "
-                f"CPUs. Move the arrays to the CPU: {name}.cpu()."
+                f"{name} is on device {array.device}, and jaxkeops computes on CPUs and CUDA GPUs. "
+                f"Move the arrays to the CPU: {name}.cpu()."
             )
         if array.device != arrays[0].device:
             raise ArgumentError(

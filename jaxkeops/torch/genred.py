@@ -1,4 +1,4 @@
-"""The PyTorch door: reductions of formulas over tensors in the memory of this process."""
+"""The PyTorch door: reductions of formulas over tensors, on CPUs and CUDA GPUs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..frontend.genred import GenredBase, check_call
 from .arguments import check_ranges
 from .derivatives import Tensors
 from .function import reduce_arguments
+from .place import moved, place_of
 
 
 class Genred(GenredBase):
@@ -20,10 +21,10 @@ class Genred(GenredBase):
     Genred(formula, aliases, reduction_op="Sum", axis=0, ...) has the signature of
     `pykeops.torch.Genred`. With `aliases = ["x = Vi(3)", "y = Vj(3)", "p = Pm(1)"]` a call takes
     x: (M, 3), y: (N, 3), p: (1,), all of one dtype (float32, float64, float16 or bfloat16) and on
-    the CPU, and gives (M, dim of the formula) for axis=1 (reduced over j) or (N, dim) for axis=0
-    (reduced over i), of that dtype. Tensors of 16 bits are computed on as float32. Axes before
-    these are batch axes; they follow NumPy's rule for extents of 1. Results that are row numbers
-    are int64.
+    one device, the CPU or a CUDA GPU, and gives (M, dim of the formula) for axis=1 (reduced over j)
+    or (N, dim) for axis=0 (reduced over i), of that dtype. Tensors of 16 bits are computed on as
+    float32. Axes before these are batch axes; they follow NumPy's rule for extents of 1. Results
+    that are row numbers are int64.
 
     All results but row numbers have derivatives of any order, in reverse and forward mode, for
     `backward`, `torch.func` and dual tensors. Those of Min, Max and KMin are the formula's at the
@@ -53,16 +54,29 @@ class Genred(GenredBase):
         row. axis=1 takes the first three, axis=0 the others; gradients take both halves, which
         must say the same. They are the same for all batch elements.
         out: a tensor of the result's shape and dtype, contiguous, that takes the result; not with
-        gradients. device_id is accepted and ignored on CPUs. Raises `ArgumentError` for shapes,
-        dtypes or options that do not fit, `ArgumentTypeError` for what is not a tensor,
-        `NoBackendError` for a device that this build does not compute on; `out` is then as it was.
+        gradients.
+        backend: "auto" computes where the tensors are; on a GPU, on the current stream, and may be
+        captured in a CUDA graph after a first call. "CPU", and "GPU" and the names that begin so,
+        copy tensors that are elsewhere, and the results back. device_id: which GPU then, -1 for
+        the first.
+        Raises `ArgumentError` for shapes, dtypes or options that do not fit, `ArgumentTypeError`
+        for what is not a tensor, `NoBackendError` for a device that is none of these or not there;
+        `out` is then as it was. Numbers in ranges on a GPU are not checked: what is out of bounds
+        is cut off.
         """
+        home = None
         if backend != "auto":
             check_call(len(args), self._names, backend)
+            place = place_of(args, backend, device_id)
+            if place is not None:
+                home, args = args[0].device, moved(args, place)
+                ranges = ranges if ranges is None else moved(ranges, place)
         if self._accumulates:
             self._check_accumulator(args)
         blocks = () if ranges is None else check_ranges(ranges, self.axis, args)
         results = reduce_arguments(self._formula, self._names, args, blocks)
+        if home is not None:
+            results = moved(results, home)
         if not self._plain:
             results = self._seen(results)
         if out is not None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import torch
 
-from ..compiler import kernel
+from ..compiler import cuda_kernel, kernel
 from ..dtypes import FLOATS
 from ..errors import ArgumentError
 from ..formula import Formula, make_formula, read
@@ -41,12 +41,17 @@ def _plan(
     """The kernel for arrays of these shapes, with the shape and dtype of each result."""
     formula = formula_of(text)
     compiled = kernel(formula, FLOAT_NAMES[dtype])
+    return compiled, _results(formula, compiled, shapes)
+
+
+def _results(
+    formula: Formula, compiled: native.Kernel | native.CudaKernel, shapes: tuple[Shape, ...]
+) -> tuple[tuple[Shape, torch.dtype], ...]:
     fitted = fit(formula.inputs, shapes, _labels(len(shapes)))
-    results = [
+    return tuple(
         (fitted.result(result.width, result.axis), DTYPES[output[1]])
         for result, output in zip(formula.results, compiled.outputs, strict=True)
-    ]
-    return compiled, tuple(results)
+    )
 
 
 def _labels(count: int) -> list[str]:
@@ -84,6 +89,48 @@ def _run_on_ranges(
 
 
 LIBRARY.impl("reduce", _run, "CPU")
+
+
+@lru_cache(maxsize=4096)
+def _cuda_plan(
+    text: str,
+    dtype: torch.dtype,
+    shapes: tuple[Shape, ...],
+    blocks: tuple[int, int] | None,
+    device: int,
+) -> tuple[native.CudaKernel, tuple[tuple[Shape, torch.dtype], ...], int]:
+    """The same for a GPU, and the bytes of workspace; `blocks` are the lengths of ranges."""
+    formula = formula_of(text)
+    compiled = cuda_kernel(formula, FLOAT_NAMES[dtype], ranges=blocks is not None)
+    _, _, multiprocessors = native.cuda_devices()[device]
+    size = compiled.workspace_bytes(shapes, multiprocessors, blocks)
+    return compiled, _results(formula, compiled, shapes), size
+
+
+def _run_on_cuda(
+    text: str, args: Sequence[torch.Tensor], ranges: Sequence[torch.Tensor]
+) -> list[torch.Tensor]:
+    """Puts the reduction on the current stream. Memory is PyTorch's, so graphs may capture it."""
+    dtype, place = args[0].dtype, args[0].device
+    if not all(arg.dtype is dtype for arg in args):
+        common_dtype([str(arg.dtype).removeprefix("torch.") for arg in args], _labels(len(args)))
+    inputs = tuple([arg.contiguous() for arg in args])
+    shapes = tuple([tuple(arg.shape) for arg in inputs])
+    three = tuple([array.contiguous() for array in ranges[:3]])
+    blocks = (three[1].shape[0], three[2].shape[0]) if three else None
+    device = place.index or 0
+    compiled, results, size = _cuda_plan(text, dtype, shapes, blocks, device)
+    outputs = [torch.empty(shape, dtype=dtype, device=place) for shape, dtype in results]
+    workspace = torch.empty(size, dtype=torch.uint8, device=place) if size else None
+    stream = torch.cuda.current_stream(place).cuda_stream
+    try:
+        compiled.call_tensors(inputs, tuple(outputs), workspace, device, stream, three or None)
+    except ValueError as error:
+        raise ArgumentError(str(error)) from None
+    return outputs
+
+
+LIBRARY.impl("reduce", _run_on_cuda, "CUDA")
 
 
 @torch.library.register_fake("jaxkeops::reduce", lib=LIBRARY)

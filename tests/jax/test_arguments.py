@@ -88,8 +88,9 @@ def test_shapes_that_do_not_fit_are_refused_when_traced(wrap, genred, arrays):
 def test_options_of_a_call(genred, arrays):
     expected = genred(*arrays)
     np.testing.assert_array_equal(genred(*arrays, backend="CPU", device_id=0), expected)
-    with pytest.raises(NoBackendError, match="asks for a CUDA GPU"):
-        genred(*arrays, backend="GPU")
+    if jax.default_backend() == "cpu":
+        with pytest.raises(NoBackendError, match="asks for a CUDA GPU, and JAX has none"):
+            genred(*arrays, backend="GPU")
     with pytest.raises(ArgumentError, match="backend must be one of"):
         genred(*arrays, backend="TPU")
     with pytest.raises(ArgumentError, match="JAX arrays never change"):

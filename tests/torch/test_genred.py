@@ -246,8 +246,11 @@ def test_tensors_on_other_devices_are_refused(reduction, tensors):
         reduction(x, y.to("meta"), b, p)
     with torch._subclasses.FakeTensorMode(allow_non_fake_inputs=True):
         gpu = torch.empty(4, 3, dtype=torch.float64, device="cuda")
-        with pytest.raises(NoBackendError, match="y is on device cuda:0"):
+        with pytest.raises(ArgumentError, match="y on cuda:0"):
             reduction(x, gpu, b, p)
+        other = torch.empty(4, 3, dtype=torch.float64, device="xpu")
+        with pytest.raises(NoBackendError, match="y is on device xpu:0, and jaxkeops computes on"):
+            reduction(x, other, b, p)
 
 
 def test_formulas_that_cannot_be_read_are_refused():
