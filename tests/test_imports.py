@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -38,6 +39,23 @@ def test_jax_users_do_not_load_torch():
 def test_torch_users_do_not_load_jax():
     pytest.importorskip("torch", minversion="2.11")
     assert not loaded_by("import jaxkeops; jaxkeops.torch.Genred") & {"jax", "jaxlib"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("door", ["numpy", "jax"])
+def test_computing_on_a_cpu_opens_no_library_of_cuda(door):
+    script = f"""
+        import os
+        os.environ["JAX_PLATFORMS"] = "cpu"
+        import numpy as np
+        from jaxkeops.{door} import Genred
+        x = np.ones((3, 2))
+        Genred("SqDist(x, y)", ["x = Vi(2)", "y = Vj(2)"], axis=1)(x, x)
+        print(*(line for line in open("/proc/self/maps") if "libcuda" in line or "nvrtc" in line))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 
 
 def test_the_jax_door_is_the_front_door():

@@ -10,6 +10,7 @@ import jax
 from ..runtime import native
 
 TARGET = "jaxkeops_reduce"
+TYPES = {"cpu": "jaxkeops_kernel", "CUDA": "jaxkeops_cuda_kernel"}  # of what calls keep
 
 
 def require_ffi_api(built: tuple[int, int], header: str, jaxlib: str) -> None:
@@ -38,8 +39,10 @@ def require_ffi_api(built: tuple[int, int], header: str, jaxlib: str) -> None:
 def _register() -> None:
     header = Path(jax.ffi.include_dir(), "xla/ffi/api/c_api.h").read_text(encoding="utf-8")
     require_ffi_api(native.ffi_api_version(), header, jax.lib.__version__)
-    jax.ffi.register_ffi_type("jaxkeops_kernel", native.types()["cpu"], platform="cpu")
-    jax.ffi.register_ffi_target(TARGET, native.registrations()["cpu"], platform="cpu")
+    # On CUDA these wait until JAX starts a GPU, if it does.
+    for platform, target in native.registrations().items():
+        jax.ffi.register_ffi_type(TYPES[platform], native.types()[platform], platform=platform)
+        jax.ffi.register_ffi_target(TARGET, target, platform=platform)
 
 
 _register()
