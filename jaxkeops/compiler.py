@@ -151,9 +151,13 @@ def build(formula: Formula, program: ir.Program) -> native.Kernel:
     )
 
 
+def _cuda_program(formula: Formula, dtype: str, index_dtype: str) -> ir.Program:
+    return lower(formula, dtype, index_dtype, cuda.MACHINE, loops=False)
+
+
 @lru_cache(maxsize=256)
 def _cuda_source(formula: Formula, dtype: str, index_dtype: str, ranges: bool) -> cuda.Source:
-    program = lower(formula, dtype, index_dtype, cuda.MACHINE)
+    program = _cuda_program(formula, dtype, index_dtype)
     return cuda.emit(program, choose_cut(program), ranges)
 
 
@@ -181,7 +185,7 @@ def _cuda_image(text: str, architecture: int) -> bytes:
 def _cuda_kernel(
     formula: Formula, dtype: str, index_dtype: str, ranges: bool, images: dict[int, bytes]
 ) -> native.CudaKernel:
-    program = lower(formula, dtype, index_dtype, cuda.MACHINE)
+    program = _cuda_program(formula, dtype, index_dtype)
     source = _cuda_source(formula, dtype, index_dtype, ranges)
     return native.CudaKernel(
         inputs=[(given.axis, given.dim) for given in program.inputs],
