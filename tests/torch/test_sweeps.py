@@ -57,3 +57,14 @@ def test_parameters_never_become_rows():
 
 def test_the_passes_of_a_logsumexp():
     assert sweeps_of("LogSumExp", "-G * SqDist(X,Y)", *"GXY") == [[(50, 3), (1,)], [(60, 3)]]
+
+
+def test_parameters_are_summed_over_rows_that_go_over_panels(rng):
+    M, N, D = 70, 5000, 40
+    x, y = (torch.tensor(rng.normal(size=(rows, D)) / 6) for rows in (M, N))
+    g, e = torch.tensor([0.7]).double().requires_grad_(), torch.tensor(rng.normal(size=(M, 1)))
+    reduce = Genred("Exp(-g * SqDist(x, y))", ["g = Pm(1)", f"x = Vi({D})", f"y = Vj({D})"], axis=1)
+    (ours,) = torch.autograd.grad(reduce(g, x, y), g, e)
+    squared = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist") ** 2
+    dense = (-squared * torch.exp(-g.detach() * squared) * e).sum()
+    torch.testing.assert_close(ours[0], dense, rtol=1e-11, atol=0)
