@@ -183,15 +183,15 @@ void Job::fill_panels(Call &call, int64_t begin, int64_t end, const ThreadMemory
     double *const partials = call.partials;
     ColumnSums sums = memory.sums();
     sums.clear();
-    call.partials = memory.call_partials();
     for (int64_t first = begin; first < end; first += needs_.blocks * block) {
         const int64_t last = std::min(end, first + needs_.blocks * block);
         const auto each_block = [&](int64_t parts) {
             call.parts = parts;
+            call.partials = parts > 0 ? memory.call_partials() : nullptr;
             for (int64_t row = first; row < last; row += block) {
                 call.workspace = memory.workspace((row - first) / block);
                 rows(&call, row, std::min(last, row + block));
-                if (parts > 0)
+                if (call.partials)
                     sums.add(call.partials);
             }
         };
@@ -204,7 +204,8 @@ void Job::fill_panels(Call &call, int64_t begin, int64_t end, const ThreadMemory
         call.ranges = all;
         each_block(1);
     }
-    sums.write(partials);
+    if (partials)
+        sums.write(partials);
 }
 
 void Job::fill_run(int64_t item, Call &call, const ThreadMemory &memory) const {

@@ -67,12 +67,19 @@ void rows_in_parts(const Call *call, int64_t begin, int64_t end) {
     CHECK(begin % kBlock == 0 && begin < end && end <= call->M && call->range_count == 1);
     CHECK(call->parts == 0 || end - begin <= kBlock);
     CHECK(call->parts == 0 || reinterpret_cast<uintptr_t>(call->workspace) % 64 == 0);
-    CHECK((call->partials != nullptr) == (kHasTotals && call->parts != kKeep));
+    CHECK((call->partials != nullptr) == (kHasTotals && call->parts >= 0));
     double totals[3] = {0, 0, 0};
     for (int64_t i = begin; i < end; ++i) {
         const Kept kept = call->parts > 0 ? merge(call, i, begin) : reduce(call, i);
         if (call->parts == kKeep) {
             static_cast<Kept *>(call->workspace)[i - begin] = kept;
+            continue;
+        }
+        if (call->parts == kResume) {
+            Kept &held = static_cast<Kept *>(call->workspace)[i - begin];
+            CHECK(held.row == i && held.end == kept.first);
+            held.sum += kept.sum;
+            held.end = kept.end;
             continue;
         }
         totals[0] += kept.sum;
@@ -274,6 +281,36 @@ void test_rows_are_summed_when_they_are_merged() {
     }
 }
 
+Kernel with_panels(Kernel kernel) {
+    kernel.panel = 1024;
+    kernel.pair_cost = 0.1; // so that a thread takes several blocks
+    return kernel;
+}
+
+/// More blocks of rows than a thread takes at once, and columns that do not fill their last panel.
+void test_many_rows_go_over_panels() {
+    for (int64_t N : {1024, 1025, 3000})
+        for (int64_t threads : {1, 3}) {
+            EagerWorkers workers(threads);
+            for (const Kernel &kernel : {plain_parts(), column_parts()}) {
+                Arrays arrays(333, N);
+                const Kernel panels = with_panels(kernel);
+                Problem problem(panels);
+                CHECK(bind(problem, arrays).is_ok());
+                parts_kept = parts_merged = 0;
+                CHECK(launch(problem, workers).is_ok());
+                CHECK(arrays.agree(1e-3));
+                CHECK((parts_kept > 0) == (N > 1024) && parts_merged == parts_kept);
+            }
+            TotalArrays arrays(333, N);
+            const Kernel panels = with_panels(total_parts());
+            Problem problem(panels);
+            CHECK(bind(problem, arrays).is_ok());
+            CHECK(launch(problem, workers).is_ok());
+            CHECK(arrays.agree());
+        }
+}
+
 void test_ranges_are_not_cut() {
     Pattern<int64_t> pattern;
     pattern.add({0, 8}, {{0, 30'000}});
@@ -388,6 +425,7 @@ int main() {
     test_parts_are_whole_tiles_and_worth_it();
     test_bits_do_not_depend_on_threads();
     test_rows_are_summed_when_they_are_merged();
+    test_many_rows_go_over_panels();
     test_ranges_are_not_cut();
     test_nothing_to_reduce_has_no_parts();
     test_parts_wait_for_columns_and_merges_for_parts();
