@@ -37,7 +37,7 @@ def lower(
     states = None
     if isinstance(accumulator, ir.Total):
         roots, states = _outside_of_the_sum(roots, rewriter)
-    written_out = not loops or sum(ir.width(root) for root in roots) <= MOST_WRITTEN_OUT
+    written_out = not loops or not _needs_loops(roots)
     if loops:
         roots = with_inner_products(roots, rewriter)
     else:
@@ -61,6 +61,12 @@ def lower(
         outputs=tuple(outputs),
         schedule=replace(choose_schedule(accumulator, computing, machine), panel=panel),
     )
+
+
+def _needs_loops(roots: Sequence[Scalar]) -> bool:
+    """Whether what is accumulated is too much to be written out."""
+    together = any(isinstance(root, Each) for root in roots)
+    return together and sum(map(ir.width, roots)) > MOST_WRITTEN_OUT
 
 
 def _coordinates(roots: Sequence[Node]) -> list[Coords]:

@@ -54,6 +54,11 @@ CASES = [
     ("SumSoftMaxWeight", "(x | y) * 5", "v * Elem(x, 3) + e"),
     ("SumSoftMaxWeight", "200 * Sum(Sin(30 * y)) * f", "v"),
     ("Max_SumShiftExpWeight", "(x | y) * 5", "v"),
+    ("Max_SumShiftExpWeight", "(x | y) * 5", "Concat(z, Concat(v, b))"),
+    ("SumSoftMaxWeight", "(x | y) * 5", "Concat(Concat(z, b), v)"),
+    ("LogSumExp", "(x | y) * 5", "Exp(Concat(v, z))"),
+    ("SumSoftMaxWeight", "g * b", "TensorProd(TensorProd(z, u), z)"),
+    ("Sum", "TensorProd(TensorProd(z, u), z) * b", None),
     ("Max_SumShiftExp", "(x | y) * 50", None),
     ("Min_ArgMin", "SqDist(x, y)", None),
     ("Max_ArgMax", "Sum(Abs(x - y)) * b", None),
@@ -106,7 +111,7 @@ def test_components_agree_with_the_interpreter(reduction, formula, weight, dtype
 @pytest.mark.parametrize("vectors", [1, 3])
 def test_any_block_of_pairs_gives_the_same(columns, vectors, M, N, rng):
     machine = next(reversed(levels().values()))
-    for reduction, formula, weight in (CASES[1], CASES[3], CASES[20], CASES[25]):
+    for reduction, formula, weight in (CASES[1], CASES[3], CASES[20], CASES[-2]):
         program = program_of(reduction, formula, weight, "float32", machine)
         schedule = ir.Schedule(vectors, 4 * columns, columns, components=5)
         check(replace(program, schedule=schedule), machine, rng, M, N)
@@ -118,7 +123,7 @@ def test_any_block_of_pairs_gives_the_same(columns, vectors, M, N, rng):
 @pytest.mark.parametrize(
     ("reduction", "formula", "weight"),
     [
-        *(CASES[k] for k in (0, 1, 7, 16, 18, 19, 20, 22, 23, 24, 25)),
+        *(case for k, case in enumerate(CASES) if k in (0, 1, 7) or case[0] != "Sum"),
         ("Min_ArgMin", "Round(SqDist(u, z), 1)", None),
         ("KMin_ArgKMin", "Round(SqDist(u, z), 1)", None),
         ("KMin_ArgKMin", "SqDist(x, y) * Extract(v, 0, 2)", None),

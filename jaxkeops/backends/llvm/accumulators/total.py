@@ -77,7 +77,14 @@ def split_roots(
 def reduced(
     few: dict[int, ir.Scalar], wide: Wide | None, sums: Sequence[str], vector: int, vectors: int
 ) -> Reduced:
-    """The states of one vector of rows; `sums` has those in registers, vector after vector."""
-    mine = sums[vector * len(few) : (vector + 1) * len(few)]
-    stored = (lambda number: wide.state(number, vector)) if wide else None
-    return Reduced(dict(zip(few, mine, strict=True)), stored=stored)
+    """The states of one vector of rows; `sums` has those in registers, vector after vector.
+
+    Where others are in memory they go there as well: a loop over states may meet both.
+    """
+    mine = dict(zip(few, sums[vector * len(few) : (vector + 1) * len(few)], strict=True))
+    if wide is None:
+        return Reduced(mine)
+    for number, name in mine.items():
+        if number >= 0:
+            wide.put(number, vector, name)
+    return Reduced(mine, stored=lambda number: wide.state(number, vector))

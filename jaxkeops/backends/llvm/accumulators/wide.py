@@ -121,6 +121,15 @@ class Wide:
                     other = self.totals.scale(other, [theirs for _, theirs in factors])
                 self._store(place, self.totals.merge(held, other))
 
+    def put(self, number: int, vector: int, name: str) -> None:
+        """Makes `name` a state, for one vector of rows."""
+        single = Totals(self.frame.b, 1)
+        parts = single.add([zero for _, zero in single.start()], [name])
+        view, place = self.totals.view, self._state(0, str(number))
+        for k, part in enumerate(parts):
+            offset = str(vector * self.totals.parts + k)
+            view.store(part, view.address(place, offset, view.type), view.type)
+
     def state(self, number: str, vector: int) -> str:
         """A state by its number, for one vector of rows."""
         place = self._state(0, number)
