@@ -142,3 +142,12 @@ def test_a_call_that_merges_sums_over_its_rows(over_rows, rng):
     formula = f"Grad({GAUSSIAN} * b, x, f)"
     program = program_of("Sum", formula, None, "float64", machine, over_rows=over_rows)
     check(program, machine, rng, 7, 301, parts=[100])
+
+
+@every_level
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("over_rows", [1, 30, 41])
+def test_many_components_are_summed_over_rows(over_rows, dtype, level, rng):
+    machine = levels()[level]
+    program = program_of("Sum", f"{GAUSSIAN} * v * f", None, dtype, machine, over_rows=over_rows)
+    check(program, machine, rng, 37, 301)
