@@ -3,9 +3,7 @@
 #include "../../csrc/cpu/launch.h"
 #include "../../csrc/cpu/parts.h"
 
-#include "check.h"
-#include "patterns.h"
-#include "totals.h"
+#include "parted.h"
 #include "workers.h"
 
 #include <chrono>
@@ -17,120 +15,6 @@ using namespace samples;
 namespace {
 
 using Extents = std::vector<int64_t>;
-
-constexpr int64_t kBlock = 4;
-
-/// What a call carries for a row. The float sum depends on where parts begin.
-struct Kept {
-    float sum;
-    int64_t row, first, end;
-};
-
-std::atomic<int64_t> parts_kept{0}, parts_merged{0};
-
-Kept reduce(const Call *call, int64_t i) {
-    const auto *x = static_cast<const float *>(call->inputs[0]);
-    const auto *y = static_cast<const float *>(call->inputs[1]);
-    const bool is_weighted = !call->columns && call->inputs[2];
-    const auto *w = is_weighted ? static_cast<const float *>(call->inputs[2]) : nullptr;
-    const auto *p = is_weighted ? static_cast<const float *>(call->inputs[3]) : nullptr;
-    if (call->columns)
-        y = static_cast<const float *>(call->columns);
-    Kept kept{0, i, call->ranges[0], call->ranges[1]};
-    walk(call, [&](int64_t j) {
-        float dot = 0;
-        for (int64_t d = 0; d < kWidth; ++d)
-            dot += x[i * kWidth + d] * y[j * kWidth + d];
-        kept.sum += w ? p[0] * dot * w[j] : dot;
-    });
-    return kept;
-}
-
-/// The parts of row `i` together; they must be its own, and cover [0, N) once, in order.
-Kept merge(const Call *call, int64_t i, int64_t begin) {
-    const auto *kept = static_cast<const Kept *>(call->workspace) + (i - begin);
-    double sum = 0;
-    int64_t column = 0;
-    for (int64_t part = 0; part < call->parts; ++part, kept += kBlock) {
-        CHECK(kept->row == i && kept->first == column && kept->end > column);
-        CHECK(kept->first % 1024 == 0);
-        sum += kept->sum;
-        column = kept->end;
-    }
-    CHECK(column == call->N && call->ranges[0] == 0 && call->ranges[1] == call->N);
-    return {static_cast<float>(sum), i, 0, column};
-}
-
-/// As `samples::rows`, or `rows_from_columns`, in all three modes.
-template <bool kHasTotals>
-void rows_in_parts(const Call *call, int64_t begin, int64_t end) {
-    CHECK(begin % kBlock == 0 && begin < end && end <= call->M && call->range_count == 1);
-    CHECK(call->parts == 0 || end - begin <= kBlock);
-    CHECK(call->parts == 0 || reinterpret_cast<uintptr_t>(call->workspace) % 64 == 0);
-    CHECK((call->partials != nullptr) == (kHasTotals && call->parts >= 0));
-    double totals[3] = {0, 0, 0};
-    for (int64_t i = begin; i < end; ++i) {
-        const Kept kept = call->parts > 0 ? merge(call, i, begin) : reduce(call, i);
-        if (call->parts == kKeep) {
-            static_cast<Kept *>(call->workspace)[i - begin] = kept;
-            continue;
-        }
-        if (call->parts == kResume) {
-            Kept &held = static_cast<Kept *>(call->workspace)[i - begin];
-            CHECK(held.row == i && held.end == kept.first);
-            held.sum += kept.sum;
-            held.end = kept.end;
-            continue;
-        }
-        totals[0] += kept.sum;
-        totals[1] += double(kept.sum) * static_cast<const float *>(call->inputs[0])[i * kWidth];
-        totals[2] += static_cast<double>(kept.end - kept.first);
-        static_cast<float *>(call->outputs[kHasTotals ? 1 : 0])[i] = kept.sum;
-        static_cast<int64_t *>(call->outputs[kHasTotals ? 3 : 1])[i] = kept.end - kept.first;
-    }
-    if (call->partials)
-        std::copy(totals, totals + 3, call->partials);
-    parts_kept += call->parts == kKeep;
-    parts_merged += std::max<int64_t>(0, call->parts);
-}
-
-Kernel in_parts(Kernel kernel, RowsFn rows) {
-    kernel.rows = rows;
-    kernel.row_block = kBlock;
-    kernel.pair_cost = 20;
-    kernel.workspace = kBlock * sizeof(Kept);
-    kernel.parts = true;
-    return kernel;
-}
-
-Kernel plain_parts() {
-    return in_parts(plain_kernel(), rows_in_parts<false>);
-}
-
-Kernel column_parts() {
-    return in_parts(column_kernel(), rows_in_parts<false>);
-}
-
-/// The sample's third input has no room in `reduce`: it would be taken for weights.
-Kernel total_parts() {
-    return in_parts(total_kernel(), [](const Call *call, int64_t begin, int64_t end) {
-        const void *const inputs[] = {call->inputs[0], call->inputs[1], nullptr};
-        Call padded = *call;
-        padded.inputs = inputs;
-        rows_in_parts<true>(&padded, begin, end);
-    });
-}
-
-template <class Some>
-Status bind(Problem &problem, Some &arrays, Pattern<int64_t> *pattern = nullptr) {
-    const auto inputs = arrays.inputs(), outputs = arrays.outputs();
-    if (Status status = problem.bind_inputs(inputs.data(), inputs.size()); !status.is_ok())
-        return status;
-    if (pattern)
-        if (Status status = problem.bind_ranges(pattern->buffers().data()); !status.is_ok())
-            return status;
-    return problem.bind_outputs(outputs.data(), outputs.size());
-}
 
 /// Solves, and checks that as many parts were kept and merged as there are to be.
 template <class Some>
@@ -281,36 +165,6 @@ void test_rows_are_summed_when_they_are_merged() {
     }
 }
 
-Kernel with_panels(Kernel kernel) {
-    kernel.panel = 1024;
-    kernel.pair_cost = 0.1; // so that a thread takes several blocks
-    return kernel;
-}
-
-/// More blocks of rows than a thread takes at once, and columns that do not fill their last panel.
-void test_many_rows_go_over_panels() {
-    for (int64_t N : {1024, 1025, 3000})
-        for (int64_t threads : {1, 3}) {
-            EagerWorkers workers(threads);
-            for (const Kernel &kernel : {plain_parts(), column_parts()}) {
-                Arrays arrays(333, N);
-                const Kernel panels = with_panels(kernel);
-                Problem problem(panels);
-                CHECK(bind(problem, arrays).is_ok());
-                parts_kept = parts_merged = 0;
-                CHECK(launch(problem, workers).is_ok());
-                CHECK(arrays.agree(1e-3));
-                CHECK((parts_kept > 0) == (N > 1024) && parts_merged == parts_kept);
-            }
-            TotalArrays arrays(333, N);
-            const Kernel panels = with_panels(total_parts());
-            Problem problem(panels);
-            CHECK(bind(problem, arrays).is_ok());
-            CHECK(launch(problem, workers).is_ok());
-            CHECK(arrays.agree());
-        }
-}
-
 void test_ranges_are_not_cut() {
     Pattern<int64_t> pattern;
     pattern.add({0, 8}, {{0, 30'000}});
@@ -425,7 +279,6 @@ int main() {
     test_parts_are_whole_tiles_and_worth_it();
     test_bits_do_not_depend_on_threads();
     test_rows_are_summed_when_they_are_merged();
-    test_many_rows_go_over_panels();
     test_ranges_are_not_cut();
     test_nothing_to_reduce_has_no_parts();
     test_parts_wait_for_columns_and_merges_for_parts();
