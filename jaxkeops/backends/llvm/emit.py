@@ -7,7 +7,7 @@ only there if the program has column values, fills rows of the scratch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ... import ir
 from ...ir import ROW, Apply, Each, Fold, Guard, Index, Program, Scalar, State
@@ -162,7 +162,7 @@ def _pack(frame: Frame, layout: Layout, rows: Sequence[Known]) -> None:
             _read_packed(b, known, scalar, lambda c, r=r, place=place: place(c, r))
 
 
-def _read_packed(b: Builder, known: Known, scalar: Scalar, place) -> None:  # type: ignore[no-untyped-def]
+def _read_packed(b: Builder, known: Known, scalar: Scalar, place: Callable[[str], str]) -> None:
     """Makes `scalar` come from memory where rows are asked for it at a component."""
     others = known.sources[ROW]
     names: dict[str, str] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from .accumulators import Accumulation, over_tiles
 from .evaluate import Known
@@ -99,8 +100,8 @@ def _load(frame: Frame, layout: Layout, types: Sequence[str], workspace: str) ->
 
 
 def _places(
-    frame: Frame, layout: Layout, types: Sequence[str], names: Sequence, workspace: str
-) -> Iterator[tuple]:
+    frame: Frame, layout: Layout, types: Sequence[str], names: Sequence[Any], workspace: str
+) -> Iterator[tuple[str, Any, str]]:
     offset = layout.carried
     for type, name in zip(types, names, strict=True):
         if type == "i1":
