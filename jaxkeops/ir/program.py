@@ -132,6 +132,7 @@ class Schedule:
     few_rows:    up to so many rows, lanes are columns, and rows are taken one by one.
     panel:       columns that a cache holds while many rows go over them.
     components:  sums, of those too many for registers, that one loop over a tile serves.
+    sample:      columns of which lists get their first bounds; 0: they start without.
     """
 
     row_vectors: int
@@ -140,6 +141,7 @@ class Schedule:
     components: int = 1
     few_rows: int = 0
     panel: int = 0
+    sample: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .. import ir
 from ..dtypes import FLOATS
@@ -36,6 +38,9 @@ PANEL_BYTES = 2**19
 ROW_LOAD_NS = 1.0  # for a number of a row, with what follows from it
 LIST_ENTRY_NS = 150.0  # lists that start anew take in many that end in none, and are merged
 FILTERED = 8  # columns that one test against the worst of the lists serves
+# What an entry of a list costs that is taken in and pushed out again, in vector instructions; and
+# lists longer than this sort a sample too slowly.
+INSERTION, MOST_SAMPLED = 64.0, 20
 WIDE_TILE = 128  # columns: what is kept of them, and their numbers, fit in the first cache
 TILES = {
     ir.Extremum: 32,  # columns: as few as a rescan should cost, as many as hide the bookkeeping
@@ -52,13 +57,16 @@ def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -
     tile = TILES.get(type(accumulator), SUM_TILE)
     folds = [s for s in _usual(roots) if isinstance(s, ir.Fold) and s.rate == ir.PAIR]
     wide = [root for root in roots if isinstance(root, ir.Each)]
-    if folds or wide:
-        return _blocks(folds, wide, tile, machine)
     cost = pair_cost(accumulator)
+    if folds or wide:
+        cut = _blocks(folds, wide, tile, machine)
+        return replace(cut, sample=_sample(accumulator, cost, machine.lanes(dtype)))
     # A vector of rows takes as long with one row as with all.
     few = machine.lanes(dtype) // 2 if cost < LONG else 0
     if isinstance(accumulator, ir.Lowest):
-        return ir.Schedule(1, tile, columns=max(1, FILTERED // len(roots)), few_rows=few)
+        columns = max(1, FILTERED // len(roots))
+        sample = _sample(accumulator, cost, machine.lanes(dtype))
+        return ir.Schedule(1, tile, columns, few_rows=few, sample=sample)
     states = len(roots)
     if isinstance(accumulator, ir.ShiftedExp):
         states = len(accumulator.exponents) * (1 + len(accumulator.weights))
@@ -66,6 +74,18 @@ def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -
     while vectors > 1 and vectors * (states + 1) > machine.registers // 3:
         vectors //= 2
     return ir.Schedule(row_vectors=vectors, tile=tile, few_rows=few)
+
+
+def _sample(accumulator: ir.Accumulator, cost: float, lanes: int) -> int:
+    """Columns of which the first bounds of lists are best made: a power of two.
+
+    Lists of K that start with a bound from n columns take in K log(N / n) later ones in each lane,
+    and the n columns are computed once more, and sorted by twice K operations for 8 of them.
+    """
+    if not isinstance(accumulator, ir.Lowest) or accumulator.count > MOST_SAMPLED:
+        return 0
+    best = INSERTION * accumulator.count * lanes / (cost + accumulator.count / 4)
+    return 2 ** max(7, min(12, round(math.log2(best))))
 
 
 def _usual(roots: Sequence[ir.Scalar]) -> list[ir.Scalar]:

@@ -336,9 +336,11 @@ class Builder(Flow):
         type = vector("i64", self.width)
         return self.let(f"getelementptr inbounds {element}, ptr {pointer}, {type} {indices}")
 
-    def load(self, pointer: str, type: str | None = None, align: int | None = None) -> str:
+    def load(
+        self, pointer: str, type: str | None = None, align: int | None = None, how: str = "load"
+    ) -> str:
         align = align or self.bits_per_lane // 8
-        return self.let(f"load {type or self.type}, ptr {pointer}, align {align}")
+        return self.let(f"{how} {type or self.type}, ptr {pointer}, align {align}")
 
     def store(
         self, value: str, pointer: str, type: str | None = None, align: int | None = None

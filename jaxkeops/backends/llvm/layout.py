@@ -20,6 +20,7 @@ class Layout:
     kept:   the expressions of pairs that the loops of such sums take, and `pairs` where they lie,
             column by column of a tile.
     lists:  where the lists of a `Lowest` are, of `list_length` entries each: whole vectors.
+    sorted: where short lists are while they grow, entry by entry.
     carried: where what is carried from tile to tile is kept, if the columns are split.
     bytes:  of all.
     """
@@ -52,6 +53,8 @@ class Layout:
         self.list_length = -(-count // lanes) * lanes
         entries = len(taken) * self.list_length * vectors * lanes
         self.lists = self._take(entries * (ITEM_BYTES[program.dtype] + INDEX_BYTES))
+        short = count * len(taken) * vectors * lanes if program.schedule.sample else 0
+        self.sorted = self._take(short * (ITEM_BYTES[program.dtype] + INDEX_BYTES))
         # At most a value and an i64 or a wider total for each root, and for each exponent two more.
         self.carried = self._take(4 * (len(taken) + 1) * vector_bytes)
 

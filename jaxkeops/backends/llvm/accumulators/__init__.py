@@ -16,6 +16,7 @@ from ..layout import Layout
 from .extremum import Extremum
 from .lowest import Lowest
 from .shifted_exp import ShiftedExp
+from .shortlist import Shortlist
 from .total import Total
 from .totals import Totals as Totals
 from .walk import Reduced as Reduced, Tile as Tile, over_tiles as over_tiles
@@ -56,5 +57,7 @@ def accumulation(frame: Frame, layout: Layout, vectors: int, with_index: bool) -
             return ShiftedExp(frame, layout, sums, vectors)
         case ir.Extremum() as extrema:
             return Extremum(frame, extrema, vectors, with_index)
+        case ir.Lowest() as least if frame.program.schedule.sample and not frame.lanes_are_columns:
+            return Shortlist(frame, layout, least, vectors)
         case ir.Lowest() as least:
             return Lowest(frame, layout, least, vectors)

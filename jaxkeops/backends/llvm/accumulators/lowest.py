@@ -1,4 +1,4 @@
-"""The K least values of each row and their columns: a filter, and sorted lists in memory."""
+"""The K least values of each row and their columns, any K: a filter, and a list for each lane."""
 
 from __future__ import annotations
 
@@ -10,15 +10,9 @@ from ..builder import Builder
 from ..evaluate import Known, at_pairs, evaluate
 from ..frame import Frame
 from ..layout import INDEX, Layout
-from .walk import Reduced, Tile, over_blocks, over_columns
+from .walk import Reduced, Tile, over_blocks
 
 MASK_BITS = 64  # candidates are found as bits of one integer
-# The first bounds come from so many groups of so many columns, for lists that are not much longer
-# than half of the groups.
-GROUPS, GROUP = 32, 8
-MOST_GUESSED = 20
-EPS = {"float32": 2.0**-23, "float64": 2.0**-52}
-LEAST = {"float32": 2.0**-126, "float64": 2.0**-1022}  # a normal number
 
 
 class Lowest:
@@ -45,7 +39,7 @@ class Lowest:
         ]
 
     def start(self, rows: Sequence[Known]) -> list[tuple[str, str]]:
-        """Lists of +inf and 0; what no later entry of a list may be above is carried."""
+        """Lists of +inf and 0; their last values are carried."""
         b = self.frame.b
         registers = f"<{b.width} x {INDEX}>"
         with b.loop("0", str(self.length), nonempty=True) as entry:
@@ -53,49 +47,7 @@ class Lowest:
                 b.store(b.const(math.inf), b.address(values, entry.index, b.type), b.type)
                 place = b.address(columns, entry.index, registers)
                 b.store("zeroinitializer", place, registers, 4)
-        if self.count > MOST_GUESSED or self.frame.lanes_are_columns:
-            return [(b.type, b.const(math.inf))] * self.cells
-        return [(b.type, name) for name in self._first_bounds(rows)]
-
-    def _first_bounds(self, rows: Sequence[Known]) -> list[str]:
-        """Bounds from the first columns: as many of them as a list is long are not above.
-
-        Lists that start empty take in most of the first columns, one by one. The least of each of
-        some groups is found much quicker, and of those the last that a list has room for.
-        """
-        b, frame = self.frame.b, self.frame
-        start = b.load(frame.ranges, "i64", 8)
-        stop = b.load(b.address(frame.ranges, "1", "i64"), "i64", 8)
-        end = _least_integer(b, stop, b.op("add", start, str(GROUPS * GROUP), "i64"))
-        memory = b.slot(b.type, self.cells * self.count)
-        places = [b.address(memory, str(k), b.type) for k in range(self.cells * self.count)]
-        for place in places:
-            b.store(b.const(math.inf), place, b.type)
-        with b.loop(start, end, str(GROUP), nonempty=True) as groups:
-            last = _least_integer(b, end, b.op("add", groups.index, str(GROUP), "i64"))
-            for cell, name in enumerate(self._least(rows, Tile(groups.index, last))):
-                rising = name
-                for place in places[cell * self.count : (cell + 1) * self.count]:
-                    held = b.load(place, b.type)
-                    b.store(b.min(rising, held), place, b.type)
-                    rising = b.max(rising, held)
-        # A little more, so that a value that is the bound itself is below it.
-        eps, least = b.const(4 * EPS[b.dtype]), b.const(LEAST[b.dtype])
-        bounds = []
-        for place in places[self.count - 1 :: self.count]:
-            bound = b.load(place, b.type)
-            bounds.append(b.fma(b.abs(bound), eps, b.add(bound, least)))
-        return bounds
-
-    def _least(self, rows: Sequence[Known], tile: Tile) -> list[str]:
-        b = self.frame.b
-
-        def step(pairs: Sequence[Known], j: str, held: list[str]) -> list[str]:
-            names = [value for known in pairs for value in evaluate(b, self.values, known)]
-            return [b.min(value, old) for value, old in zip(names, held, strict=True)]
-
-        infinite = [(b.type, b.const(math.inf))] * self.cells
-        return over_columns(self.frame, self.values, rows, tile, infinite, step)
+        return [(b.type, b.const(math.inf))] * self.cells
 
     def tile(self, rows: Sequence[Known], tile: Tile, carried: Sequence[str]) -> list[str]:
         b = self.frame.b
@@ -225,10 +177,6 @@ class Lowest:
             Reduced({}, lists=self.lists[r * count : (r + 1) * count], list_length=self.length)
             for r in range(len(rows))
         ]
-
-
-def _least_integer(b: Builder, x: str, y: str) -> str:
-    return b.let(f"select i1 {b.let(f'icmp slt i64 {x}, {y}')}, i64 {x}, i64 {y}")
 
 
 def _as_integer(b: Builder, pointer: str) -> str:
