@@ -23,7 +23,7 @@ from rich.progress import track
 
 from jaxkeops import ir
 from jaxkeops.backends import llvm
-from jaxkeops.compiler import build
+from jaxkeops.compiler import compile_program, load_kernel
 from jaxkeops.formula import make_formula, read_formulas
 from jaxkeops.schedule import lower
 
@@ -88,7 +88,8 @@ def fastest_calls(shape: Shape) -> dict[ir.Schedule, float]:
     nodes, variables = read_formulas(formulas, aliases)
     inputs = [ir.Input(var.axis, var.dim) for var in variables]
     formula = make_formula(shape.reduction, nodes[0], inputs, *nodes[1:], count=shape.count)
-    program = lower(formula, shape.dtype, "int64", llvm.host())
+    machine = llvm.host()
+    program = lower(formula, shape.dtype, "int64", machine)
     rng = np.random.default_rng(0)
     rows = {"i": (512,), "j": (2000,), "p": ()}
     arrays = tuple(
@@ -96,7 +97,8 @@ def fastest_calls(shape: Shape) -> dict[ir.Schedule, float]:
         for given in inputs
     )
     kernels = {
-        cut: build(formula, replace(program, schedule=cut)) for cut in schedules(program.schedule)
+        cut: load_kernel(compile_program(formula, replace(program, schedule=cut), machine))
+        for cut in schedules(program.schedule)
     }
     dtypes = tuple(np.dtype(output.dtype) for output in program.outputs)
     best = dict.fromkeys(kernels, float("inf"))

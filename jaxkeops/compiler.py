@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import time
 from dataclasses import dataclass
@@ -11,12 +12,16 @@ from functools import lru_cache
 from . import ir
 from .backends import cuda, llvm
 from .formula import Formula, make_formula, read
+from .ir.machine import Machine
 from .ir.show import show
 from .runtime import native
 from .runtime.cache import DiskCache, default_folder
+from .runtime.sources import mark_of
 from .schedule import choose_cut, lower, nanoseconds_per_pair, nanoseconds_per_part
 
 LOG = logging.getLogger(__name__)
+
+MAKERS = ("formula", "schedule", "ir", "backends")  # the rooms that decide which code a text gets
 
 
 @dataclass(frozen=True)
@@ -93,10 +98,24 @@ def compile_text(key: str, text: str) -> native.Kernel | native.CudaKernel:
     """
     head, formula_text = text.split("\n", 1)
     *platform, dtype, index_dtype = head.split(" ")
-    formula = make_formula(*read(formula_text))
     if platform:
+        formula = make_formula(*read(formula_text))
         return _build_for_gpus(formula, dtype, index_dtype, platform == ["cuda", "ranges"])
-    return build(formula, lower(formula, dtype, index_dtype, llvm.host()))
+    machine, cache = llvm.host(), disk_cache()
+    # The code of the rooms that make it is named instead of what they make: that would have to
+    # be made first, which takes as long as all else.
+    name = hashlib.sha256(
+        f"{llvm.fingerprint(machine)}\n{mark_of(MAKERS)}\n{text}".encode()
+    ).hexdigest()
+    kept = cache.get(name)
+    if kept is None:
+        start = time.perf_counter()
+        formula = make_formula(*read(formula_text))
+        kept = compile_program(formula, lower(formula, dtype, index_dtype, machine), machine)
+        cache.put(name, kept)
+        spent = 1e3 * (time.perf_counter() - start)
+        LOG.info("Compiled in %.0f ms for %s:\n%s", spent, dtype, formula.text)
+    return load_kernel(kept)
 
 
 native.set_compile_hook(compile_text)
@@ -108,46 +127,45 @@ def disk_cache() -> DiskCache:
     return DiskCache(default_folder())
 
 
-def build(formula: Formula, program: ir.Program) -> native.Kernel:
-    """The kernel of a program that `formula` was lowered to, for this machine."""
-    machine = llvm.host()
-    source = llvm.emit(program, machine)
-    cache = disk_cache()
-    name = hashlib.sha256(f"{llvm.fingerprint(machine)}\n{source}".encode()).hexdigest()
-    code = cache.get(name)
-    if code is None:
-        start = time.perf_counter()
-        code = llvm.compile_object(source, machine)
-        cache.put(name, code)
-        spent = 1e3 * (time.perf_counter() - start)
-        LOG.info("Compiled in %.0f ms for %s:\n%s", spent, program.stored, formula.text)
-    symbols = ["rows", *(["columns"] if program.columns else [])]
-    symbols += ["few"] if program.schedule.few_rows else []
-    loaded = llvm.load(code, symbols)
-    used = sorted(
-        {s.slot for s in ir.topological(program.columns) if isinstance(s, ir.Load | ir.Centre)}
-    )
-    return native.Kernel(
-        inputs=[(given.axis, given.dim) for given in program.inputs],
-        outputs=[
+def compile_program(formula: Formula, program: ir.Program, machine: Machine) -> bytes:
+    """All that `load_kernel` needs of a program: one line that describes it, then its code."""
+    functions = ["rows", *(["columns"] if program.columns else [])]
+    functions += ["few"] if program.schedule.few_rows else []
+    used = {s.slot for s in ir.topological(program.columns) if isinstance(s, ir.Load | ir.Centre)}
+    description = {
+        "inputs": [(given.axis, given.dim) for given in program.inputs],
+        "outputs": [
             (out.width, out.dtype, out.empty, result.axis)
             for out, result in zip(program.outputs, formula.results, strict=True)
         ],
-        dtype=program.stored,
+        "dtype": program.stored,
+        "column_width": program.column_width,
+        "column_inputs": sorted(used),
+        "row_block": llvm.row_block(program, machine),
+        "workspace": llvm.workspace_bytes(program, machine),
+        "parts": True,
+        "part_cost": nanoseconds_per_part(program, machine),
+        "few_rows": program.schedule.few_rows,
+        "panel": program.schedule.panel,
+        "most_columns": llvm.most_columns(program),
+        "pair_cost": nanoseconds_per_pair(program, machine),
+    }
+    code = llvm.compile_object(llvm.emit(program, machine), machine)
+    return json.dumps([functions, description]).encode() + b"\n" + code
+
+
+def load_kernel(kept: bytes) -> native.Kernel:
+    line, code = kept.split(b"\n", 1)
+    functions, description = json.loads(line)
+    loaded = llvm.load(code, functions)
+    for lists in ("inputs", "outputs"):
+        description[lists] = [tuple(each) for each in description[lists]]
+    return native.Kernel(
         rows=loaded.addresses["rows"],
         columns=loaded.addresses.get("columns", 0),
-        column_width=program.column_width,
-        column_inputs=used,
-        row_block=llvm.row_block(program, machine),
-        workspace=llvm.workspace_bytes(program, machine),
-        parts=True,
-        part_cost=nanoseconds_per_part(program, machine),
         few=loaded.addresses.get("few", 0),
-        few_rows=program.schedule.few_rows,
-        panel=program.schedule.panel,
-        most_columns=llvm.most_columns(program),
-        pair_cost=nanoseconds_per_pair(program, machine),
         code=loaded,
+        **description,
     )
 
 
