@@ -40,4 +40,5 @@ from .reduction import (
     Reduction as Reduction,
     Result as Result,
 )
+from .slopes import Sloped as Sloped, with_slopes as with_slopes
 from .text import read as read, write as write

@@ -10,7 +10,15 @@ import jax.numpy as jnp
 from jax.interpreters import ad
 
 from ..errors import NotDifferentiableError
-from ..formula import Argument, Formula, cotangents, tangent, with_rows
+from ..formula import (
+    Argument,
+    Formula,
+    Sloped,
+    cotangents,
+    tangent,
+    with_rows,
+    with_slopes,
+)
 from .primitive import reduce, reduce_p, split
 from .ranges import transposed
 from .selection import values_at
@@ -31,19 +39,69 @@ def _jvp(
     along = [tangents[slot] for slot in moving]
     if moving and formula.reduction.selects:
         return _selection(formula, index_dtype, arrays, blocks, moving, along)
+    sloped = with_slopes(formula, moving, arrays[0].dtype.name) if moving else None
+    if sloped is not None:
+        tangents = dict(zip(moving, along, strict=True))
+        return _along_slopes(formula, sloped, index_dtype, arrays, blocks, tangents)
     results = reduce(formula, index_dtype, arrays, blocks)
     moved = [_zero(result) for result in results]
     if not moving or not any(result.kind == "float" for result in formula.results):
         return results, moved
-    derived = tangent(formula, moving)
-    if derived.formula is not None:
-        at_hand = _pick(derived.arguments, [*arrays, *results, *along])
-        found = reduce(derived.formula, index_dtype, at_hand, blocks)
-        for part in derived.parts:
-            # What the derived formula does not take may have been all that had a batch axis.
-            columns = found[part.source][..., part.start : part.stop]
-            moved[part.target] = jnp.broadcast_to(columns, results[part.target].shape)
+    for number, found in _tangents(formula, index_dtype, arrays, blocks, results, moving, along):
+        moved[number] = found
     return results, moved
+
+
+def _tangents(
+    formula: Formula,
+    index_dtype: str,
+    arrays: Sequence[jax.Array],
+    blocks: Sequence[jax.Array],
+    results: Sequence[jax.Array],
+    moving: tuple[int, ...],
+    along: Sequence[jax.Array],
+) -> list[tuple[int, jax.Array]]:
+    """The numbers of the results that move, and how, by another pass over the pairs."""
+    derived = tangent(formula, moving)
+    if derived.formula is None:
+        return []
+    at_hand = _pick(derived.arguments, [*arrays, *results, *along])
+    found = reduce(derived.formula, index_dtype, at_hand, blocks)
+    # What the derived formula does not take may have been all that had a batch axis.
+    return [
+        (
+            part.target,
+            jnp.broadcast_to(
+                found[part.source][..., part.start : part.stop], results[part.target].shape
+            ),
+        )
+        for part in derived.parts
+    ]
+
+
+def _along_slopes(
+    formula: Formula,
+    sloped: Sloped,
+    index_dtype: str,
+    arrays: Sequence[jax.Array],
+    blocks: Sequence[jax.Array],
+    tangents: dict[int, jax.Array],
+) -> tuple[list[jax.Array], list[jax.Array]]:
+    """A sum and its tangent: rows move by their slopes, and only columns take another pass."""
+    (both,) = reduce(sloped.formula, index_dtype, arrays, blocks)
+    result = both[..., :1]
+    moved = jnp.zeros_like(result)
+    for part in sloped.parts:
+        along = tangents.pop(part.target)
+        if formula.inputs[part.target].axis == "p":
+            along = along[..., None, :]
+        slopes = both[..., part.start : part.stop]
+        moved = moved + jnp.sum(slopes * along, axis=-1, keepdims=True)
+    rest, others = tuple(tangents), list(tangents.values())
+    if rest:
+        for _, found in _tangents(formula, index_dtype, arrays, blocks, [result], rest, others):
+            moved = moved + found
+    return [result], [moved]
 
 
 def _selection(

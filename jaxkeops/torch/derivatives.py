@@ -158,7 +158,7 @@ def pull_back(
         turned = ranges if sweep.axis == "i" else (*ranges[3:], *ranges[:3])
         derived = apply(sweep.formula, _arguments(sweep.arguments, at_hand), turned)
         for part in sweep.parts:
-            found[part.target] = _sum_to(_columns(derived, part), saved[part.target].shape)
+            found[part.target] = sum_to(_columns(derived, part), saved[part.target].shape)
     return [
         None if slot not in slots else found[slot] if slot in found else torch.zeros_like(array)
         for slot, array in enumerate(saved[: len(formula.inputs)])
@@ -187,7 +187,7 @@ def push_forward(
         at_hand = (*saved, *tangents.values())
         moved = apply(derived.formula, _arguments(derived.arguments, at_hand), ranges)
         for part in derived.parts:
-            found[part.target] = _sum_to(_columns(moved, part), results[part.target].shape)
+            found[part.target] = sum_to(_columns(moved, part), results[part.target].shape)
     return tuple(found)
 
 
@@ -204,7 +204,7 @@ def _arguments(wanted: Sequence[Argument], at_hand: Sequence[torch.Tensor]) -> l
     ]
 
 
-def _sum_to(part: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+def sum_to(part: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """`part` summed along the axes that `shape` repeats, and repeated along those that it lacks.
 
     A derived formula leaves out the inputs that it does not use, and may lose a batch extent with

@@ -12,6 +12,7 @@ from .arguments import complete
 from .derivatives import Tensors, apply, is_plain, run
 from .op import LIBRARY, formula_of
 from .selection import select
+from .slopes import SlopedSum, slopes_for
 
 
 def reduce_arguments(
@@ -42,6 +43,8 @@ def reduce(
         return run(formula, arrays, ranges)
     if formula.reduction.selects:
         return select(formula, arrays, ranges)
+    if (sloped := slopes_for(formula, arrays)) is not None:
+        return SlopedSum.apply(formula, sloped, len(arrays), *arrays, *ranges)[:1]
     return apply(formula, arrays, ranges)
 
 

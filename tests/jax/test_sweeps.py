@@ -45,3 +45,11 @@ def test_all_gradients_take_one_pass_for_each_axis():
 def test_parameters_never_become_rows():
     gradient = jax.grad(loss("Sum", "Exp(-G * SqDist(X,Y)) * B"))
     assert sweeps_of(gradient, *ARRAYS)[-1] == [(1,)]
+
+
+def test_a_sum_of_one_column_keeps_the_slopes_of_its_rows():
+    function = loss("Sum", "Exp(-G * SqDist(X,Y)) * Elem(B,0)")
+    assert sweeps_of(jax.value_and_grad(function, argnums=(0, 1)), *ARRAYS) == [[(50, 5)]]
+    every = jax.value_and_grad(function, argnums=(0, 1, 2, 3))
+    assert sweeps_of(every, *ARRAYS) == [[(50, 5)], [(60, 5)]]
+    assert sweeps_of(function, *ARRAYS) == [[(50, 1)]]

@@ -68,3 +68,30 @@ def test_parameters_are_summed_over_rows_that_go_over_panels(rng):
     squared = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist") ** 2
     dense = (-squared * torch.exp(-g.detach() * squared) * e).sum()
     torch.testing.assert_close(ours[0], dense, rtol=1e-11, atol=0)
+
+
+def passes_of(formula, *moving):
+    """The shapes of the results of the kernels of the value, then of its gradients."""
+    given = arrays(*moving)
+    reduce = Genred(formula, ALIASES, axis=1)
+    with Sweeps() as count:
+        result = reduce(*given)
+        value = list(count.shapes)
+        torch.autograd.grad(result.sum(), [array for array in given if array.requires_grad])
+    return value, count.shapes[len(value) :]
+
+
+def test_a_sum_of_one_column_keeps_the_slopes_of_its_rows():
+    formula = "Exp(-G * SqDist(X,Y)) * Elem(B,0)"
+    assert passes_of(formula, "X") == ([[(50, 4)]], [])
+    assert passes_of(formula, *"GX") == ([[(50, 5)]], [])
+    assert passes_of(formula, *"GXYB") == ([[(50, 5)]], [[(60, 5)]])
+    assert passes_of(formula, *"GY") == ([[(50, 1)]], [[(60, 3), (1,)]])
+
+
+def test_what_is_not_differentiated_keeps_no_slopes():
+    formula = "Exp(-G * SqDist(X,Y)) * Elem(B,0)"
+    given = arrays(*"GXYB")
+    with Sweeps() as count, torch.no_grad():
+        Genred(formula, ALIASES, axis=1)(*given)
+    assert count.shapes == [[(50, 1)]]
