@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import zip_longest
 
 from ...ir import COMPONENT, PAIR, Apply, Const, Fold, Guard, Scalar
 from .builder import Builder
@@ -14,6 +15,7 @@ Source = Callable[[Scalar, str], str]
 
 # Instructions after which a block is cut: LLVM takes time with the square of the length of a block.
 BLOCK = 500
+LONG_SUM = 128  # components: from there on, a sum is made of two, where registers allow
 
 
 class Component(str):
@@ -134,16 +136,41 @@ def _straight(b: Builder, roots: Sequence[Scalar], known: Known) -> list[str]:
 
 
 def _fold(b: Builder, folds: Sequence[Fold], places: Sequence[Known]) -> None:
-    bodies = [fold.body for fold in folds]
     for known in places:
-        prepare(b, bodies, known)
+        prepare(b, [fold.body for fold in folds], known)
     cells = [(fold, known) for fold in folds for known in places]
-    zeros = [(b.type, b.const(0.0))] * len(cells)
-    with b.loop("0", str(folds[0].count), carry=zeros, nonempty=True) as turns:
-        for cell, (fold, known) in enumerate(cells):
-            turns.next[cell] = add_component(b, turns.values[cell], fold.body, known, turns.index)
-    for (fold, known), name in zip(cells, turns.values, strict=True):
+    count = folds[0].count
+    several = count >= LONG_SUM and 2 * len(cells) <= b.machine.registers // 2
+    # Components c, c + ways, ... are summed apart: a sum rounds less often the shorter it is.
+    ways = 2 if several else 1
+    totals = [b.const(0.0)] * (ways * len(cells))
+    whole = count - count % ways
+    carry = [(b.type, total) for total in totals]
+    with b.loop("0", str(whole), str(ways), carry=carry, nonempty=True) as turns:
+        for way in range(ways):
+            c = Component(_offset(b, turns.index, way), turns.index, way) if way else turns.index
+            for cell, (fold, known) in enumerate(cells):
+                place = way * len(cells) + cell
+                turns.next[place] = add_component(b, turns.values[place], fold.body, known, c)
+    sums = [
+        b.add(first, second) if second else first
+        for first, second in zip_longest(
+            turns.values[: len(cells)], turns.values[len(cells) :], fillvalue=""
+        )
+    ]
+    if whole < count:
+        carry = [(b.type, name) for name in sums]
+        with b.loop(str(whole), str(count), carry=carry, nonempty=True) as turns:
+            for cell, (fold, known) in enumerate(cells):
+                held = turns.values[cell]
+                turns.next[cell] = add_component(b, held, fold.body, known, turns.index)
+        sums = turns.values
+    for (fold, known), name in zip(cells, sums, strict=True):
         known[fold] = name
+
+
+def _offset(b: Builder, c: str, offset: int) -> str:
+    return b.op("add", c, str(offset), "i64")
 
 
 def prepare(b: Builder, bodies: Sequence[Scalar], known: Known) -> None:
