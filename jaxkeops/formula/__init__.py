@@ -39,6 +39,7 @@ from .reduction import (
     REDUCTIONS as REDUCTIONS,
     Reduction as Reduction,
     Result as Result,
+    whole_count as whole_count,
 )
 from .slopes import Sloped as Sloped, with_slopes as with_slopes
 from .text import read as read, write as write

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
 
@@ -95,10 +97,24 @@ class Reduction:
             )
         if count is not None and not self.counted:
             raise ArgumentTypeError(f"The reduction {self.name} takes no opt_arg, got {count!r}.")
-        if count is not None and (isinstance(count, bool) or not isinstance(count, int)):
-            raise ArgumentTypeError(f"opt_arg is an integer, 1 or more, got {count!r}.")
         if count is not None and count < 1:
             raise FormulaError(f"opt_arg is an integer, 1 or more, got {count}.")
+
+
+def whole_count(count: Any) -> int | None:
+    """How many rows to find, as an int; arrays of one integer say it too.
+
+    Raises `ArgumentTypeError` for what is no integer.
+    """
+    if count is None:
+        return None
+    try:
+        found = None if isinstance(count, bool) else operator.index(count)
+    except TypeError:
+        found = None
+    if found is None:
+        raise ArgumentTypeError(f"opt_arg is an integer, 1 or more, got {count!r}.")
+    return found
 
 
 REDUCTIONS: dict[str, Reduction] = {}

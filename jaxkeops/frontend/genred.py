@@ -19,6 +19,7 @@ from ..formula import (
     read_formulas,
     spelled,
     swap_axes,
+    whole_count,
 )
 from ..ir import Input
 
@@ -128,6 +129,7 @@ class GenredBase(ABC):
         rec_multVar_highdim: bool | int | None = False,
         use_fast_math: bool = True,
     ) -> None:
+        opt_arg = whole_count(opt_arg)
         declared = declare_formula(formula, aliases, reduction_op, axis, formula2, opt_arg)
         flags = {
             "dtype_acc": dtype_acc,

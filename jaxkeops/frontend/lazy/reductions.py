@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import ArgumentError, ArgumentTypeError
+from ...formula import whole_count
 from ...formula.methods import reduced_coordinates
 from .expression import Expression
 from .frame import frame_of
@@ -81,8 +82,9 @@ class Reductions(Expression):
         if frame.batch and not frame.has_rows():
             frame, node, weight = with_a_row(self._arrays, frame, node, weight)
         flags, given = split_options(options)
+        count = whole_count(opt_arg)
         function = reducer(
-            self._arrays.genred, reduction_op, node, weight, frame.kinds, over, opt_arg, flags
+            self._arrays.genred, reduction_op, node, weight, frame.kinds, over, count, flags
         )
         if ranges is not None and given.get("ranges") is None:
             given["ranges"] = ranges

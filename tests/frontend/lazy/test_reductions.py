@@ -89,6 +89,16 @@ def test_the_least_values(method, axis, distances, close):
     check(close, getattr(lazy, f"{method}_reduction")(K, axis=axis), expected)
 
 
+def test_how_many_may_be_said_by_an_array(door, distances, close):
+    lazy, dense = distances
+    expected = expected_of(COUNTED["Kmin"], dense, 1, count=K)
+    check(close, lazy.Kmin(door.array(np.array(K)), 1), expected)
+    genred = door.Genred("x + y", ["x = Vi(1)", "y = Vj(1)"], "KMin", 1, opt_arg=np.int64(2))
+    assert genred.opt_arg == 2
+    with pytest.raises(ArgumentTypeError, match="opt_arg is an integer, 1 or more, got True"):
+        lazy.Kmin(True, 1)
+
+
 @both_axes
 @pytest.mark.parametrize("method", WEIGHTED)
 def test_weighted_reductions(method, axis, door, arrays, distances, close):
