@@ -51,6 +51,10 @@ class ConvergenceWarning(JaxKeopsError, RuntimeWarning):
     """A solve that ended before its residual was as small as asked."""
 
 
+class TruthWarning(JaxKeopsError, UserWarning):
+    """A lazy tensor where a truth value is expected: it counts as true, whatever its values."""
+
+
 def point_at(formula: str, column: int, error: FormulaError) -> FormulaError:
     """The same error, with the line of the formula below it and a caret under `column`."""
     start = formula.rfind("\n", 0, column) + 1

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from ...errors import ArgumentError, ArgumentTypeError, FormulaError
+from ...errors import ArgumentError, ArgumentTypeError, FormulaError, TruthWarning
 from ...formula import SWAPPED, Node, Number, Var, read, swap_axes, write
 from ...formula.node import rebuild
 from ..arrays import Arrays
@@ -244,10 +245,14 @@ class Expression:
         return f"{type(self).__name__} of shape {self.shape}, {dtype}{arguments}\n    {text}"
 
     def __bool__(self) -> bool:
-        raise ArgumentTypeError(
-            "A LazyTensor is not true or false: it has a value for each pair. Reduce it first, as "
-            "in K.max(1)."
+        # Programs written for PyKeOps, whose lazy tensors are true without a word, rely on it.
+        warnings.warn(
+            "A LazyTensor has a value for each pair, and counts as true whatever they are. Reduce "
+            "it first, as in K.max(1); to ask whether there is one, write K is not None.",
+            TruthWarning,
+            stacklevel=2,
         )
+        return True
 
     __iter__ = None  # or Python would take coordinates until one is refused
     __hash__ = None  # == compares values, so it says nothing about objects

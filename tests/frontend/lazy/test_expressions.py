@@ -10,7 +10,7 @@ import pickle
 import numpy as np
 import pytest
 
-from jaxkeops.errors import ArgumentError, ArgumentTypeError, FormulaError
+from jaxkeops.errors import ArgumentError, ArgumentTypeError, FormulaError, TruthWarning
 
 M, N, D = 4, 5, 3
 
@@ -199,14 +199,18 @@ def test_it_is_nothing_that_it_could_become_silently(both):
     X, Y, *_ = both
     with pytest.raises(TypeError, match="cannot be made into an array"):
         np.asarray(X - Y)
-    with pytest.raises(ArgumentTypeError, match="is not true or false"):
-        bool(X == Y)
     with pytest.raises(TypeError):
         list(X)
     with pytest.raises(TypeError):
         hash(X)
     with pytest.raises(TypeError):
         len(X)
+
+
+def test_it_counts_as_true_and_says_so(both):
+    X, Y, *_ = both
+    with pytest.warns(TruthWarning, match="counts as true whatever they are"):
+        assert X == Y
 
 
 def test_lazy_tensors_of_two_doors_do_not_mix(numpy_door, x):
