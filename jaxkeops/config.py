@@ -6,10 +6,12 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from .compiler import disk_cache
+from .errors import NoBackendError
+from .runtime import native
 
-gpu_available: bool = False  # this build computes on CPUs
 LOG = logging.getLogger("jaxkeops")
 FOLDER = "JAXKEOPS_CACHE_DIR"
 
@@ -52,6 +54,21 @@ def clean_jaxkeops(recompile_jit_binaries: bool = True) -> None:
     `recompile_jit_binaries` is accepted for PyKeOps' sake: there are none here.
     """
     disk_cache().clear()
+
+
+def get_gpu_number() -> int:
+    """How many CUDA GPUs can be used; the first call starts CUDA's driver."""
+    try:
+        return len(native.cuda_devices())
+    except NoBackendError:
+        return 0
+
+
+def __getattr__(name: str) -> Any:
+    # Asked when they are read, so that importing probes nothing. The second is of keopscore.
+    if name in ("gpu_available", "use_cuda"):
+        return get_gpu_number() > 0
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class _Told(logging.StreamHandler):

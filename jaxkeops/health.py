@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import config
 from .backends import llvm
-from .errors import JaxKeopsError
+from .errors import JaxKeopsError, NoBackendError
 from .runtime import native
 
 LIBRARIES = ("numpy", "jax", "jaxlib", "torch", "llvmlite")
@@ -38,7 +38,7 @@ def found() -> dict[str, str]:
         "system": platform.platform(),
         "processor": f"{machine.name}, vectors of {8 * machine.vector_bytes} bits",
         "threads": str(native.num_threads()),
-        "GPU": "found" if config.gpu_available else "not used: this build computes on CPUs",
+        "GPU": _gpus(),
         "build folder": _folder(config.get_build_folder()),
     }
     report |= {name: _version(name) for name in LIBRARIES}
@@ -93,6 +93,14 @@ def _works(door: str) -> str:
     except (JaxKeopsError, AssertionError, RuntimeError, ValueError, OSError) as error:
         return f"does not work: {type(error).__name__}: {error}"
     return "works"
+
+
+def _gpus() -> str:
+    try:
+        found = native.cuda_devices()
+    except NoBackendError as error:
+        return f"none: {error}"
+    return ", ".join(f"{name} (sm_{architecture})" for name, architecture, _ in found)
 
 
 def _version(package: str) -> str:

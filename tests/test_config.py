@@ -9,7 +9,9 @@ import pytest
 
 import jaxkeops
 from jaxkeops import config, health
+from jaxkeops.errors import NoBackendError
 from jaxkeops.numpy import Genred
+from jaxkeops.runtime import native
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +68,23 @@ def test_health_says_what_is_there(capsys):
         assert line in printed
 
 
+def test_gpus_are_those_that_the_driver_finds(monkeypatch):
+    devices = (("NVIDIA H200", 90, 132), ("NVIDIA L4", 89, 58))
+    monkeypatch.setattr(native, "cuda_devices", lambda: devices)
+    assert config.gpu_available is True
+    assert config.get_gpu_number() == 2
+    assert health.found()["GPU"] == "NVIDIA H200 (sm_90), NVIDIA L4 (sm_89)"
+
+    def none():
+        raise NoBackendError("no driver")
+
+    monkeypatch.setattr(native, "cuda_devices", none)
+    assert config.gpu_available is False
+    assert health.found()["GPU"] == "none: no driver"
+    with pytest.raises(AttributeError, match="has no attribute 'gpu'"):
+        config.gpu  # noqa: B018
+
+
 def test_health_says_what_is_missing(monkeypatch):
     monkeypatch.setitem(health.ARRAYS, "torch", ("no_such_library", "asarray"))
     monkeypatch.setattr(health, "LIBRARIES", ("no_such_library",))
@@ -85,7 +104,7 @@ def test_the_bindings_of_a_door(door, capsys):
 
 def test_names_that_users_read():
     assert jaxkeops.__version__
-    assert jaxkeops.config.gpu_available is False
+    assert jaxkeops.config.gpu_available is (jaxkeops.config.get_gpu_number() > 0)
     assert jaxkeops.default_device_id == 0
     assert {"LazyTensor", "set_verbose", "check_health", "clean_pykeops"} <= set(dir(jaxkeops))
     assert jaxkeops.LazyTensor is jaxkeops.jax.LazyTensor
