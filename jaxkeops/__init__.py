@@ -11,7 +11,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 default_device_id = 0
-_ROOMS = ("config", "errors", "health", "jax", "numpy", "torch")
+_ROOMS = ("config", "drop_in", "errors", "health", "jax", "numpy", "torch")
 _NAMES = {
     "jax": (
         "EXPORT_CHECKS",
@@ -32,6 +32,7 @@ _NAMES = {
         "generic_sum",
     ),
     "config": ("clean_jaxkeops", "get_build_folder", "set_build_folder", "set_verbose"),
+    "drop_in": ("install_as_pykeops",),
     "health": ("check_health", "test_jax_bindings", "test_numpy_bindings", "test_torch_bindings"),
 }
 _HOME = {name: room for room, names in _NAMES.items() for name in names}

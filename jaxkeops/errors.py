@@ -47,6 +47,10 @@ class CompileError(JaxKeopsError, RuntimeError):
     """A kernel that could not be compiled: always a fault of this library."""
 
 
+class ImportConflictError(JaxKeopsError, ImportError):
+    """Modules of PyKeOps that are asked of jaxkeops, and are loaded from PyKeOps already."""
+
+
 class ConvergenceWarning(JaxKeopsError, RuntimeWarning):
     """A solve that ended before its residual was as small as asked."""
 

@@ -20,6 +20,7 @@ FLOORS = [
     {"jax", "numpy", "torch"},
     {"config"},
     {"health"},
+    {"drop_in"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # What torch.compile needs and eager users must not pay for: importing Dynamo takes seconds.

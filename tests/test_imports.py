@@ -24,7 +24,12 @@ def loaded_by(statement: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "statement",
-    ["import jaxkeops", "import jaxkeops.numpy", "import jaxkeops; jaxkeops.numpy.Genred"],
+    [
+        "import jaxkeops",
+        "import jaxkeops.numpy",
+        "import jaxkeops; jaxkeops.numpy.Genred",
+        "import jaxkeops; jaxkeops.install_as_pykeops(); import pykeops.numpy, keopscore",
+    ],
 )
 def test_numpy_users_load_neither_jax_nor_torch(statement):
     assert not loaded_by(statement) & {"jax", "jaxlib", "torch"}
