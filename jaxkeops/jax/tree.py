@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..frontend.lazy import Expression, Leaf
-from ..frontend.lazy.frame import frame_of_all
+from ..frontend.lazy.frame import Frame, frame_of_all
 
 Structure = tuple[Any, ...]
+NO_ARRAY = ""  # the dtype of what stands in the place of an array, so that it is none of numbers
 
 
 def flatten(tensor: Expression) -> tuple[tuple[Any, ...], Structure]:
@@ -29,8 +30,13 @@ def unflatten(cls: type[Expression], structure: Structure, children: tuple[Any, 
     """A lazy tensor of what JAX puts in the place of the arrays: others, tracers, or anything."""
     node, leaves, backend = structure
     given = iter(children[0])
-    made = [_leaf(*each, given) for each in leaves]
-    return cls._of(node, frame_of_all(made), children[1], backend)
+    made = tuple([_leaf(*each, given) for each in leaves])
+    if any(leaf.dtype == NO_ARRAY for leaf in made):  # a tree of masks, or a part of one
+        kinds = tuple([leaf.kind for leaf in made])
+        frame = Frame(made, kinds, None, None, (), None, False)
+    else:
+        frame = frame_of_all(made)
+    return cls._of(node, frame, children[1], backend)
 
 
 def _leaf(axis: str, dim: int, weak: bool, index: int | None, numbers: Any, given: Any) -> Leaf:
@@ -41,8 +47,10 @@ def _leaf(axis: str, dim: int, weak: bool, index: int | None, numbers: Any, give
     data = next(given)
     shape = getattr(data, "shape", None)
     core = 1 if axis == "p" else 2
-    if weak or shape is None or len(shape) < core:
+    if weak:
         return Leaf(axis, dim, data, None)
-    dtype = getattr(data, "dtype", None)
+    dtype = getattr(getattr(data, "dtype", None), "name", None)
+    if shape is None or dtype is None or len(shape) < core:
+        return Leaf(axis, dim, data, NO_ARRAY)
     rows = shape[-2] if axis != "p" else None
-    return Leaf(axis, dim, data, getattr(dtype, "name", None), tuple(shape[:-core]), rows)
+    return Leaf(axis, dim, data, dtype, tuple(shape[:-core]), rows)

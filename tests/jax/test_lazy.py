@@ -88,6 +88,13 @@ def test_a_lazy_tensor_is_a_pytree_of_its_arrays(arrays):
     assert_close(doubled.dense(), dense_kernel(*(2 * array for array in arrays)))
     assert jax.tree_util.tree_structure(K) == jax.tree_util.tree_structure(lazy_kernel(*arrays))
     assert jax.tree_util.tree_map(lambda leaf: None, K) is not None
+    masks = jax.tree_util.tree_map(lambda leaf: leaf.ndim > 0, K)  # as equinox splits trees
+    assert jax.tree_util.tree_structure(masks) == jax.tree_util.tree_structure(K)
+    kept = jax.tree_util.tree_map(lambda mask, leaf: leaf if mask else None, masks, K)
+    restored = jax.tree_util.tree_map(
+        lambda one, other: other if one is None else one, kept, K, is_leaf=lambda x: x is None
+    )
+    assert_close(restored.sum(1), K.sum(1))
 
 
 def test_lazy_tensors_are_arguments_and_results_of_transformed_functions(arrays):
