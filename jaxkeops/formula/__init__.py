@@ -35,10 +35,17 @@ from .node import (
     zeros as zeros,
 )
 from .parse import parse as parse, spelled as spelled
+from .parts import (
+    finished as finished,
+    merged as merged,
+    numbered as numbered,
+    part_of as part_of,
+)
 from .reduction import (
     REDUCTIONS as REDUCTIONS,
     Reduction as Reduction,
     Result as Result,
+    Shards as Shards,
     whole_count as whole_count,
 )
 from .slopes import Sloped as Sloped, with_slopes as with_slopes

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -44,6 +44,38 @@ class Result:
         return width
 
 
+class Shards(Protocol):
+    """The holders of the parts of a result, and functions of what each of them has.
+
+    `total`, `least` and `greatest` are over all holders. `lowest` takes lists (..., M, K * D) of
+    each, as a K-min gives them: the lists of the K least of all, by row where values are equal.
+    xp: the array library, for what each computes by itself.
+    """
+
+    xp: Any
+
+    def total(self, x: Any) -> Any: ...
+    def least(self, x: Any) -> Any: ...
+    def greatest(self, x: Any) -> Any: ...
+    def lowest(self, lists: tuple[Any, ...], count: int) -> tuple[Any, ...]: ...
+
+
+@dataclass(frozen=True)
+class Split:
+    """How a reduction is made of reductions over parts of the columns.
+
+    merge:  the shards, what each has, K -> the same results over all columns. It can be done in
+            any order and by steps. Rows are numbered through all columns already.
+    parts:  the name of the reduction that each part takes, with the same formula, weights and K;
+            if empty, the reduction itself.
+    finish: the array library, the merged results -> those of the reduction, if they are others.
+    """
+
+    merge: Callable[[Shards, tuple[Any, ...], int], tuple[Any, ...]]
+    parts: str = ""
+    finish: Callable[[Any, tuple[Any, ...]], tuple[Any, ...]] = lambda xp, results: results
+
+
 @dataclass(frozen=True, eq=False)
 class Reduction:
     """All that is known of a reduction. `formula.ops.reductions` declares them.
@@ -57,6 +89,7 @@ class Reduction:
     results:    dims of f and g, count -> the results, in terms of the accumulator's state.
     derivative: f, g, result nodes, tangents of f and g -> for each float result, a formula whose
                 Sum is its tangent, linear in the tangents. None: not differentiable.
+    split:      whether there are weights -> how it is merged from parts of the columns.
     scalar:     whether f must have dim 1.
     weights:    whether there is a g: "no", "optional" or "required".
     counted:    whether there is a K.
@@ -69,6 +102,7 @@ class Reduction:
     value: Callable[[np.ndarray, np.ndarray | None, int], tuple[np.ndarray, ...]]
     accumulate: Callable[[Coords, Coords | None, int], Accumulator]
     results: Callable[[int, int, int], tuple[Result, ...]]
+    split: Callable[[bool], Split]
     derivative: (
         Callable[[Node, Node | None, tuple[Node, ...], Node, Node | None], tuple[Node, ...]] | None
     ) = None

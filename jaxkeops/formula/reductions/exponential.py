@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from ... import ir
 from ..node import Coords, F, Node
-from ..reduction import Reduction, Result, register
+from ..reduction import Reduction, Result, Shards, Split, register
 from .states import states
 
 LOG_2 = math.log(2)
@@ -36,6 +37,53 @@ def _shifted(f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     top = f.max(-2, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0.0)
     return top, np.exp(f - top[..., None, :])
+
+
+Parts = tuple[Any, ...]
+
+
+def _finite_top(shards: Shards, x: Any) -> Any:
+    """The greatest of all, or 0: what may be subtracted from infinities."""
+    top = shards.greatest(x)
+    return shards.xp.where(shards.xp.isfinite(top), top, shards.xp.zeros_like(top))
+
+
+def _merge_logs(shards: Shards, parts: Parts, count: int) -> Parts:
+    (log,) = parts
+    top = _finite_top(shards, log)
+    return (top + shards.xp.log(shards.total(shards.xp.exp(log - top))),)
+
+
+def _merge_means(shards: Shards, parts: Parts, count: int) -> Parts:
+    """A part without weight has no mean: 0 / 0."""
+    xp, (mean, log) = shards.xp, parts
+    top = _finite_top(shards, log)
+    weight = xp.exp(log - top)
+    whole = shards.total(weight)
+    weighted = xp.where(weight == 0, xp.zeros_like(mean), mean * weight)
+    return shards.total(weighted) / whole, top + xp.log(whole)
+
+
+def _logs_of_means(xp: Any, results: Parts) -> Parts:
+    mean, log = results
+    return xp.where(xp.isinf(log), log, log + xp.log(mean)), log
+
+
+def _merge_shifted(shards: Shards, parts: Parts, count: int) -> Parts:
+    """A part that has the maximum, which may be infinite, is taken as it is; one of -inf is 0."""
+    xp, (both,) = shards.xp, parts
+    reference, totals = both[..., :1], both[..., 1:]
+    top = shards.greatest(reference)
+    scaled = xp.where(reference == -xp.inf, 0, totals * xp.exp(reference - top))
+    total = shards.total(xp.where(reference == top, totals, scaled))
+    return (xp.concatenate([top, total], -1),)
+
+
+def _log_split(weighted: bool) -> Split:
+    """The sum of exp(f) g may be negative in a part, and have no logarithm; its mean has a sign."""
+    return (
+        Split(_merge_means, "SumSoftMaxWeight", _logs_of_means) if weighted else Split(_merge_logs)
+    )
 
 
 def _log_sum_exp(f: np.ndarray, g: np.ndarray | None, count: int) -> tuple[np.ndarray, ...]:
@@ -85,6 +133,7 @@ for _name, _weights, _spellings in (
             value=_log_sum_exp,
             accumulate=lambda f, g, count: _with_one(f, g),
             results=_log_sum_exp_results,
+            split=_log_split,
             derivative=_log_sum_exp_derivative,
             weights=_weights,
         ),
@@ -115,6 +164,7 @@ register(
             ),
             Result("float", (1,), _logs(0, states(1, 1)), -math.inf, hidden=True),
         ),
+        split=lambda weighted: Split(_merge_means),
         derivative=lambda f, g, results, df, dg: (
             F.Exp(f - results[1]) * ((g - results[0]) * df + dg),
             F.Exp(f - results[1]) * df,
@@ -157,6 +207,7 @@ for _name, _weights in (("Max_SumShiftExp", "no"), ("Max_SumShiftExpWeight", "op
                     (-math.inf, *(0.0,) * max(weight_dim, 1)),
                 ),
             ),
+            split=lambda weighted: Split(_merge_shifted),
             derivative=_max_sum_derivative,
             scalar=True,
             weights=_weights,

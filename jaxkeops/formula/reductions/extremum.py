@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from ... import ir
-from ..reduction import Reduction, Result, register
+from ..reduction import Reduction, Result, Shards, Split, register
 from .states import indices, states
 
 
@@ -33,6 +34,17 @@ def _register(sense: str, name: str, arg_name: str, word: str) -> None:
     def accumulate(f, g, count):
         return ir.Extremum(tuple(f), sense)
 
+    def merge(shards: Shards, parts: tuple[Any, ...], count: int) -> tuple[Any, ...]:
+        """Of equals, the least row: it is the first."""
+        xp, (value, *rows) = shards.xp, parts
+        best = (shards.least if sense == "min" else shards.greatest)(value)
+        last = [xp.asarray(xp.iinfo(row.dtype).max, row.dtype) for row in rows]
+        found = [
+            shards.least(xp.where(value == best, row, end))
+            for row, end in zip(rows, last, strict=True)
+        ]
+        return best, *found
+
     register(
         Reduction(
             name,
@@ -40,6 +52,7 @@ def _register(sense: str, name: str, arg_name: str, word: str) -> None:
             value=lambda f, g, count: _extremum(f, sense)[:1],
             accumulate=accumulate,
             results=lambda dim, weight_dim, count: (values(dim),),
+            split=lambda weighted: Split(merge),
             selects=arg_name,
         )
     )
@@ -50,6 +63,9 @@ def _register(sense: str, name: str, arg_name: str, word: str) -> None:
             value=lambda f, g, count: _extremum(f, sense)[1:],
             accumulate=accumulate,
             results=lambda dim, weight_dim, count: (rows(dim),),
+            split=lambda weighted: Split(
+                merge, f"{name}_{arg_name}", lambda xp, results: results[1:]
+            ),
         )
     )
     register(
@@ -59,6 +75,7 @@ def _register(sense: str, name: str, arg_name: str, word: str) -> None:
             value=lambda f, g, count: _extremum(f, sense),
             accumulate=accumulate,
             results=lambda dim, weight_dim, count: (values(dim), rows(dim)),
+            split=lambda weighted: Split(merge),
             selects=arg_name,
         ),
         f"{name}{arg_name}",

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ... import ir
-from ..reduction import Reduction, Result, register
+from ..reduction import Reduction, Result, Split, register
 
 
 def _lowest(f: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -39,6 +39,8 @@ def _accumulate(f, g, count):
     return ir.Lowest(tuple(f), count)
 
 
+_LISTS = Split(lambda shards, parts, count: shards.lowest(parts, count))
+
 register(
     Reduction(
         "KMin",
@@ -46,6 +48,7 @@ register(
         value=lambda f, g, count: _lowest(f, count)[:1],
         accumulate=_accumulate,
         results=lambda dim, weight_dim, count: (_values(dim, count),),
+        split=lambda weighted: _LISTS,
         counted=True,
         selects="ArgKMin",
     )
@@ -57,6 +60,7 @@ register(
         value=lambda f, g, count: _lowest(f, count)[1:],
         accumulate=_accumulate,
         results=lambda dim, weight_dim, count: (_rows(dim, count),),
+        split=lambda weighted: Split(_LISTS.merge, "KMin_ArgKMin", lambda xp, results: results[1:]),
         counted=True,
     )
 )
@@ -67,6 +71,7 @@ register(
         value=lambda f, g, count: _lowest(f, count),
         accumulate=_accumulate,
         results=lambda dim, weight_dim, count: (_values(dim, count), _rows(dim, count)),
+        split=lambda weighted: _LISTS,
         counted=True,
         selects="ArgKMin",
     ),
