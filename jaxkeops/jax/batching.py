@@ -10,7 +10,7 @@ from jax.interpreters import batching
 
 from ..errors import ArgumentError
 from ..formula import Formula
-from .primitive import reduce, reduce_p, split
+from .primitive import Axes, reduce, reduce_p, split
 
 
 def _batch(
@@ -20,6 +20,7 @@ def _batch(
     formula: Formula,
     index_dtype: str,
     ranges: bool,
+    ring: Axes,
 ) -> tuple[list[jax.Array], list[int]]:
     arrays, blocks = split(formula, operands)
     if any(axis is not None for axis in axes[len(arrays) :]):
@@ -31,7 +32,7 @@ def _batch(
         array[None] if axis is None else jnp.moveaxis(array, axis, 0)
         for array, axis in zip(arrays, axes[: len(arrays)], strict=True)
     ]
-    results = reduce(formula, index_dtype, mapped, blocks)
+    results = reduce(formula, index_dtype, mapped, blocks, ring)
     return results, [0] * len(results)
 
 

@@ -15,7 +15,8 @@ from ..compiler import cuda_kernel, cuda_program_text, kernel, key_of, program_t
 from ..errors import NoBackendError
 from ..formula import Formula
 from .ffi import TARGET
-from .primitive import reduce_p
+from .partition import spread
+from .primitive import local_p, reduce_p
 from .ranges import ARRAYS
 from .workspace import devices, workspace
 
@@ -78,6 +79,6 @@ def _refuse(ctx: mlir.LoweringRuleContext, *operands: Any, **params: Any) -> Seq
     )
 
 
-mlir.register_lowering(reduce_p, _lower_for_cpu, platform="cpu")
-mlir.register_lowering(reduce_p, _lower_for_cuda, platform="cuda")
-mlir.register_lowering(reduce_p, _refuse)
+for _rule, _platform in ((_lower_for_cpu, "cpu"), (_lower_for_cuda, "cuda"), (_refuse, None)):
+    mlir.register_lowering(local_p, _rule, platform=_platform)
+    mlir.register_lowering(reduce_p, spread(_rule), platform=_platform)

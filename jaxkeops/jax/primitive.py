@@ -15,13 +15,18 @@ from jax.sharding import NamedSharding, PartitionSpec
 from ..dtypes import FLOAT_CHOICE, FLOATS
 from ..errors import ArgumentError
 from ..formula import Formula
+from .layout import layout, typed
 from .ranges import ARRAYS, INTEGERS
 
 Shape = tuple[int, ...]
+Axes = tuple[str, ...]
 
+# The call as a program says it, and what one device does of it: the rows that are there.
 reduce_p = Primitive("jaxkeops_reduce")
-reduce_p.multiple_results = True
-reduce_p.def_impl(partial(xla.apply_primitive, reduce_p))
+local_p = Primitive("jaxkeops_reduce_local")
+for _primitive in (reduce_p, local_p):
+    _primitive.multiple_results = True
+    _primitive.def_impl(partial(xla.apply_primitive, _primitive))
 
 
 def reduce(
@@ -29,6 +34,7 @@ def reduce(
     index_dtype: str,
     operands: Sequence[jax.Array],
     ranges: Sequence[jax.Array] = (),
+    ring: Axes = (),
 ) -> list[jax.Array]:
     """All results of `formula`, hidden ones too: (*batch, M, width) each. Every rule binds here.
 
@@ -37,6 +43,8 @@ def reduce(
     index_dtype: of results that are row numbers, "int32" or "int64".
     ranges: none, or six arrays in the order of the formula's normal form: the blocks of rows that
     are kept, then those of the transposed reduction, which derivatives take.
+    ring: the manual mesh axes along which the rows of axis j are spread; each device gives its rows
+    of axis i.
     Raises `ArgumentError` for operands that do not fit.
     """
     return reduce_p.bind(
@@ -44,6 +52,7 @@ def reduce(
         formula=formula,
         index_dtype=index_dtype,
         ranges=len(ranges) > 0,
+        ring=ring,
     )
 
 
@@ -81,7 +90,7 @@ def extents(formula: Formula, shapes: Sequence[Shape]) -> tuple[Shape, int, int]
     return tuple(batch), next(iter(rows["i"]), 1), next(iter(rows["j"]), 1)
 
 
-@reduce_p.def_abstract_eval
+@local_p.def_abstract_eval
 def _results(
     *operands: jax.core.ShapedArray, formula: Formula, index_dtype: str, ranges: bool
 ) -> list[jax.core.ShapedArray]:
@@ -101,22 +110,36 @@ def _results(
             f"The operands of a formula must be all of one dtype, {FLOAT_CHOICE}, got "
             f"{', '.join(aval.dtype.name for aval in avals)}."
         )
+    specs = typed(
+        layout(formula, ranges, [aval.shape for aval in operands]),
+        [aval.sharding.spec for aval in operands],
+    )
     return [
         _aval(
             avals[0],
             (*batch, result.width) if result.axis == "p" else (*batch, M, result.width),
             avals[0].dtype if result.kind == "float" else jax.numpy.dtype(index_dtype),
+            spec,
         )
-        for result in formula.results
+        for result, spec in zip(formula.results, specs, strict=True)
     ]
 
 
-def _aval(like: jax.core.ShapedArray, shape: Shape, dtype: jax.typing.DTypeLike):
+@reduce_p.def_abstract_eval
+def _all_results(
+    *operands: jax.core.ShapedArray, ring: Axes, **params: Any
+) -> list[jax.core.ShapedArray]:
+    return _results(*operands, **params)
+
+
+def _aval(
+    like: jax.core.ShapedArray, shape: Shape, dtype: jax.typing.DTypeLike, spec: PartitionSpec
+) -> jax.core.ShapedArray:
     """An array that varies over the same manual mesh axes as `like`."""
     mesh = like.sharding.mesh
     if mesh.empty:
         return jax.core.ShapedArray(shape, dtype)
-    sharding = NamedSharding(mesh, PartitionSpec(*(None for _ in shape)))
+    sharding = NamedSharding(mesh, spec)
     return like.update(shape=shape, dtype=dtype, weak_type=False, sharding=sharding)
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from jaxkeops.jax import Genred
 
-# Before JAX makes its devices: jax.shard_map is tested on four.
-jax.config.update("jax_num_cpu_devices", 4)
+# Before JAX makes its devices.
+jax.config.update("jax_num_cpu_devices", 8)
 
 EXPAND = {
     "i": lambda array: array[..., :, None, :],

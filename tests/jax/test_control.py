@@ -163,10 +163,3 @@ def test_gradients_inside_a_manual_mesh(gaussian, mesh, agree, rng):
 
     inside = jax.shard_map(slope(gaussian.genred), mesh=mesh, in_specs=P("r"), out_specs=P("r"))
     agree(jax.jit(inside)(x), slope(gaussian.dense)(x))
-
-
-def test_sharded_arrays_are_gathered_and_right(gaussian, mesh, agree, rng):
-    _, y, b, p = gaussian.arrays(rng)
-    x = jnp.asarray(rng.uniform(0.2, 1, (8, 3)))
-    spread = jax.device_put(x, jax.sharding.NamedSharding(mesh, P("r")))
-    agree(gaussian.genred(spread, y, b, p), gaussian.dense(x, y, b, p))

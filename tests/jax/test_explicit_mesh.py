@@ -1,0 +1,97 @@
+"""Meshes whose axes are explicit: types say where arrays are, of results too."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from collectives import collectives, compiled
+from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
+
+M, N = 24, 16
+
+
+@pytest.fixture
+def grid():
+    return jax.make_mesh((4, 2), ("r", "c"), axis_types=(AxisType.Explicit,) * 2)
+
+
+@pytest.fixture
+def arrays(grid, rng):
+    def make(i, j):
+        shapes, specs = ((M, 3), (N, 3), (N, 2), (1,)), (P(i), P(j), P(j), P())
+        return [
+            jax.device_put(rng.uniform(0.2, 1, shape), NamedSharding(grid, spec))
+            for shape, spec in zip(shapes, specs, strict=True)
+        ]
+
+    return make
+
+
+def here(arrays):
+    return [jnp.asarray(np.asarray(array)) for array in arrays]
+
+
+SPLITS = {
+    "rows": ("r", None, {}),
+    "columns": (None, ("r", "c"), {"all-reduce": 1}),
+    "rows and columns": ("r", "c", {"all-reduce": 1}),
+    "both by one axis": ("r", "r", {"all-gather": 2}),
+}
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_results_are_typed_as_rows_are(split, gaussian, arrays, agree):
+    i, j, expected = SPLITS[split]
+    given = arrays(i, j)
+    program = compiled(gaussian.genred, *given)
+    found = program(*given)
+    agree(found, gaussian.dense(*here(given)))
+    assert jax.typeof(found).sharding.spec == P(i, None)
+    assert collectives(program) == expected
+    assert jax.eval_shape(gaussian.genred, *given).sharding.spec == P(i, None)
+
+
+def test_fewer_rows_are_gathered_and_the_result_is_cut_again(gaussian, arrays, agree, grid, rng):
+    x, _, _, p = arrays("r", None)
+    y, b = (
+        jax.device_put(rng.uniform(0.2, 1, (256, width)), NamedSharding(grid, P("r")))
+        for width in (3, 2)
+    )
+    program = compiled(gaussian.genred, x, y, b, p)
+    found = program(x, y, b, p)
+    agree(found, gaussian.dense(*here((x, y, b, p))))
+    assert found.sharding.spec == P("r", None)
+    assert collectives(program) == {"all-gather": 1, "all-reduce": 1}
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_gradients_are_typed_as_arrays_are(split, gaussian, arrays, agree, loss):
+    given = arrays(*SPLITS[split][:2])
+    slope = lambda function: jax.grad(loss(function), gaussian.slots)
+    found = jax.jit(slope(gaussian.genred))(*given)
+    agree(found, slope(gaussian.dense)(*here(given)))
+    for gradient, array in zip(found, given, strict=True):
+        assert gradient.sharding.is_equivalent_to(array.sharding, array.ndim)
+
+
+def test_other_reductions_are_merged(reduced_by_name, grid, agree, rng):
+    for name in ("LogSumExp_with_weights", "KMin_2", "Max_of_vectors"):
+        case = reduced_by_name[name]
+        given = [
+            jax.device_put(rng.uniform(0.2, 1, shape), NamedSharding(grid, P(*spec)))
+            for shape, spec in zip(
+                ((M, 2), (N, 2), (N, 2), (1,)), (("r",), ("c",), ("c",), ()), strict=True
+            )
+        ]
+        agree(jax.jit(case.genred)(*given), case.dense(*here(given)))
+
+
+def test_a_batch_keeps_its_axis(gaussian, arrays, grid, agree, rng):
+    _, y, b, p = arrays(None, "c")
+    x = jax.device_put(rng.uniform(0.2, 1, (4, M, 3)), NamedSharding(grid, P("r")))
+    each = lambda function: lambda *a: function(*a)
+    found = jax.jit(each(gaussian.genred))(x, y, b, p)
+    agree(found, gaussian.dense(*here((x, y, b, p))))
+    assert jax.typeof(found).sharding.spec == P("r", None, None)
