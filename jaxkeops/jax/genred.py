@@ -14,7 +14,7 @@ from ..errors import ArgumentError, ArgumentTypeError, NoBackendError
 from ..formula import Formula
 from ..frontend.genred import Declared, GenredBase, check_call, common_dtype
 from ..frontend.shapes import fit
-from .primitive import reduce
+from .primitive import Axes, reduce
 from .ranges import normal_ranges
 
 Results = jax.Array | tuple[jax.Array, ...]
@@ -42,6 +42,7 @@ class Genred(GenredBase):
 
     def _take(self, declared: Declared, axis: int, flags: Mapping[str, Any]) -> None:
         super()._take(declared, axis, flags)
+        self._declared = declared.formula
         self._compiled = _function(declared.formula, declared.names)
 
     def __call__(
@@ -51,6 +52,7 @@ class Genred(GenredBase):
         device_id: int = -1,
         ranges: Sequence[jax.typing.ArrayLike] | None = None,
         out: None = None,
+        ring: str | Sequence[str] | None = None,
     ) -> Results:
         """The reduction over the rows of `args`, one array for each alias.
 
@@ -62,6 +64,9 @@ class Genred(GenredBase):
         backend and device_id: JAX arrays know their device, and the call computes there; what
         contradicts that is refused, for arrays that are at hand and not traced. Ranges on a GPU are
         not checked: what is out of bounds is cut off.
+        ring: inside `jax.shard_map`, the manual mesh axis, or axes, along which the rows that are
+        reduced over lie. Their blocks go round the devices: each gives its own rows of the result,
+        of all blocks, and holds two blocks at a time. Parameters must be the same along it.
         Raises `ArgumentError` for shapes, dtypes or options that do not fit, `ArgumentTypeError`
         for what is not an array, before anything runs. Numbers in ranges that do not fit the arrays
         are found when the program runs: JAX reports them, as `ValueError` or
@@ -77,6 +82,8 @@ class Genred(GenredBase):
                     "out cannot be filled: JAX arrays never change. Use the result."
                 )
         try:
+            if ring is not None:
+                return _function(self._declared, self._names, _ring(ring, ranges))(*args)
             if ranges is None:
                 return self._compiled(*args)
             return self._compiled(*args, ranges=normal_ranges(ranges, self.axis))
@@ -118,7 +125,7 @@ def _first(platform: str, backend: str) -> jax.Device:
 
 
 @lru_cache(maxsize=4096)
-def _function(formula: Formula, names: tuple[str, ...]) -> Callable[..., Results]:
+def _function(formula: Formula, names: tuple[str, ...], ring: Axes = ()) -> Callable[..., Results]:
     """The formula as a jitted function: its compiled path takes a third of the time of a bind."""
 
     def jaxkeops_reduce(*args: Any, ranges: tuple[Any, ...] = ()) -> Results:
@@ -130,7 +137,9 @@ def _function(formula: Formula, names: tuple[str, ...]) -> Callable[..., Results
             array.reshape(shape) for array, shape in zip(arrays, fitted.arrays, strict=True)
         ]
         blocks = [jnp.asarray(array) for array in ranges]
-        results = reduce(formula, _index_dtype(formula), operands, blocks)
+        if ring:
+            _require_same_parameters(formula, operands, names, ring)
+        results = reduce(formula, _index_dtype(formula), operands, blocks, ring)
         seen = tuple(
             array.reshape(*array.shape[:-1], *result.tail)
             for array, result in zip(results, formula.results, strict=True)
@@ -139,6 +148,36 @@ def _function(formula: Formula, names: tuple[str, ...]) -> Callable[..., Results
         return seen if len(seen) > 1 else seen[0]
 
     return jax.jit(jaxkeops_reduce, inline=True)
+
+
+def _ring(given: str | Sequence[str], ranges: Any) -> Axes:
+    """The names of mesh axes that are manual here. Raises `ArgumentError` for others."""
+    ring = (given,) if isinstance(given, str) else tuple(given)
+    manual = jax.sharding.get_abstract_mesh().manual_axes
+    if not ring or any(axis not in manual for axis in ring):
+        raise ArgumentError(
+            f"ring names mesh axes of the jax.shard_map around the call, got {given!r}: "
+            f"{', '.join(map(repr, manual)) if manual else 'none'} are manual here. Outside of "
+            "jax.shard_map leave ring out: arrays that are sharded are reduced where they are."
+        )
+    if ranges is not None:
+        raise ArgumentError(
+            "ring takes no ranges: they count the rows of one device, and blocks go round all. "
+            "Leave ring out, and shard the arrays under jax.jit instead of jax.shard_map."
+        )
+    return ring
+
+
+def _require_same_parameters(
+    formula: Formula, operands: Sequence[jax.Array], names: Sequence[str], ring: Axes
+) -> None:
+    for given, array, name in zip(formula.inputs, operands, names, strict=False):
+        differs = set(jax.typeof(array).manual_axis_type.varying) & {*ring}
+        if given.axis == "p" and differs:
+            raise ArgumentError(
+                f"{name} is a parameter, and may differ along {', '.join(sorted(differs))}: in a "
+                "ring, devices share the parameters. Give it to jax.shard_map with in_specs=P()."
+            )
 
 
 def _index_dtype(formula: Formula) -> str:
