@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from fresh import run
 from jax import export
 
 import jaxkeops.jax
@@ -18,19 +14,6 @@ from jaxkeops.jax import Genred
 from jaxkeops.jax.ffi import require_ffi_api
 
 HEADER = "#define XLA_FFI_API_MAJOR {}\n#define XLA_FFI_API_MINOR {}\n"
-
-
-def run(script, *args, **environment):
-    """The standard output of a fresh process."""
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), *map(str, args)],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_a_program_carries_the_text_of_its_formula():
@@ -80,25 +63,32 @@ def test_an_exported_program_takes_any_number_of_rows(gaussian, rng):
 def test_xlas_cache_tells_formulas_of_equal_shapes_apart(tmp_path):
     script = """
         import sys, jax, jax.numpy as jnp
+        from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
         from jaxkeops import Genred
+        jax.config.update("jax_num_cpu_devices", 4)
         jax.config.update("jax_compilation_cache_dir", sys.argv[2])
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+        # Else the address of what partitions a call is in the key, and no process finds another's.
+        jax.config.update("jax_remove_custom_partitioning_ptr_from_cache_key", True)
         hits = []
         jax.monitoring.register_event_listener(
             lambda event, **_: hits.append(event) if event.endswith("cache_hits") else None
         )
         genred = Genred(sys.argv[1], ["x = Vi(1)", "y = Vj(1)"], axis=1)
-        x, y = jnp.full((2, 1), 3.0), jnp.full((1, 1), 2.0)
-        hits.clear()
-        result = jax.jit(genred)(x, y)
-        print(len(hits), float(result[0, 0]))
+        x, y = jnp.full((2, 1), 3.0), jnp.full((4, 1), 0.5)
+        mesh = jax.make_mesh((4,), ("d",), axis_types=(AxisType.Auto,))
+        many = [jax.device_put(a, NamedSharding(mesh, P(*s))) for a, s in ((x, ()), (y, "d"))]
+        for arrays in ((x, y), many):
+            hits.clear()
+            result = jax.jit(genred)(*arrays)
+            print(len(hits), float(result[0, 0]))
     """
-    # Each formula twice: the second time the executable comes from the cache.
-    for formula, value in (("x + y", 5.0), ("x * y", 6.0)):
-        first, second = (run(script, formula, tmp_path).split() for _ in range(2))
-        assert float(first[1]) == float(second[1]) == value
-        assert (first[0], second[0]) == ("0", "1")
+    # Each formula twice: the second time the executables come from the cache.
+    for formula, value in (("x + y", 14.0), ("x * y", 6.0)):
+        first, second = (run(script, formula, tmp_path).splitlines() for _ in range(2))
+        assert first == [f"0 {value}"] * 2
+        assert second == [f"1 {value}"] * 2
 
 
 def test_a_jaxlib_of_the_same_or_a_newer_interface_is_accepted():
