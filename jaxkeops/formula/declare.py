@@ -35,6 +35,7 @@ def elementwise(
     arity: int = 1,
     params: tuple[Param, ...] = (),
     optional_params: tuple[Param, ...] = (),
+    prescribed: bool = False,
 ) -> Op:
     """result[k] = lower(arg[k], ..., *params); an arg of dim 1 is used for every k.
 
@@ -78,6 +79,7 @@ def elementwise(
             lower=lower_all,
             optional_params=optional_params,
             broadcasts=True,
+            prescribed=prescribed,
         )
     )
 

@@ -93,6 +93,7 @@ class Op:
     expand:  args, params -> a formula of other ops that stands for this one; the rules above,
              but `value`, are then those of that formula, and no `Call` names this op.
     broadcasts: an argument of dim 1 stands for one of the dim of the result.
+    prescribed: its derivative is what its doc says, and not that of its value.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Op:
     expand: Callable[..., Node] | None = None
     optional_params: tuple[Param, ...] = ()
     broadcasts: bool = False
+    prescribed: bool = False
 
     def __repr__(self) -> str:
         return self.name

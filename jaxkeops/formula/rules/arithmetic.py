@@ -249,5 +249,30 @@ def _(call: Call) -> Node | None:
     return None
 
 
+@rule("IfLess", "IfLess(0, LessThan(f, g), a, b) -> IfLess(f, g, a, b)", "One comparison, not two.")
+def _(call: Call) -> Node | None:
+    match call.args:
+        case Number(_, 0.0), Call(op=Op(name="LessThan"), args=(f, g)), a, b:
+            return spread(F.IfLess(f, g, a, b), call.dim)
+    return None
+
+
+@rule("Slope", "Slope(f, x, 0) -> f", "No derivative is added.")
+def _no_slope(call: Call) -> Node | None:
+    f, _, d = call.args
+    return spread(f, call.dim) if is_zero(d) else None
+
+
+rule("Slopes", "Slopes(f, x, 0) -> f", "No derivative is added.")(_no_slope)
+
+
+@rule("StopGradient", "StopGradient(StopGradient(x)) -> StopGradient(x)", "Once is enough.")
+def _(call: Call) -> Node | None:
+    match call.args[0]:
+        case Call(op=Op(name="StopGradient")) as x:
+            return x
+    return None
+
+
 for _name in ("Max", "Min"):
     rule(_name, "Max(x), Min(x) -> x, x of dim 1", "There is one coordinate.")(of_one_coordinate)

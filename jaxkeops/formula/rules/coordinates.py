@@ -63,6 +63,48 @@ def _pick(f: Node, start: int, size: int) -> Node:
     return F.Elem(f, start) if size == 1 else F.Extract(f, start, size)
 
 
+@rule(
+    "Take", "Take(f, places), in a row -> Extract; all one place -> SumT", "Known to other rules."
+)
+def _(call: Call) -> Node | None:
+    (f,), (places,) = call.args, call.params
+    assert isinstance(places, tuple), places
+    first = places[0]
+    if len(places) > 1 and set(places) == {first}:
+        return spread(_pick(f, first, 1), call.dim)
+    in_a_row = places == tuple(range(first, first + call.dim))
+    return _pick(f, first, call.dim) if in_a_row else None
+
+
+@rule("Take", "Take(f, places), read through f", "Rearranged coordinates are found.")
+def _(call: Call) -> Node | None:
+    (f,), (places,) = call.args, call.params
+    assert isinstance(places, tuple), places
+    match f:
+        case Call(op=Op(name="SumT"), args=(x,)):
+            return spread(x, call.dim)
+        case Call(op=Op(name="Take"), args=(x,), params=(tuple(inner),)):
+            return F.Take(x, tuple(inner[place] for place in places))
+        case Call(op=Op(name="Extract"), args=(x,), params=(int(start), _)):
+            return F.Take(x, tuple(start + place for place in places))
+        case Call(op=Op(name="Concat"), args=(a, b)):
+            if max(places) < a.dim:
+                return F.Take(a, places)
+            if min(places) >= a.dim:
+                return F.Take(b, tuple(place - a.dim for place in places))
+    return None
+
+
+@rule("TakeT", "TakeT(f, n, places), in a row -> ExtractT; all one place -> ElemT", "The same.")
+def _(call: Call) -> Node | None:
+    (f,), (n, places) = call.args, call.params
+    assert isinstance(places, tuple), places
+    first = places[0]
+    if set(places) == {first}:
+        return F.ElemT(F.Sum(f), n, first)
+    return F.ExtractT(f, first, n) if places == tuple(range(first, first + f.dim)) else None
+
+
 def _pairs_joined(call: Call) -> Node | None:
     match call.args:
         case (

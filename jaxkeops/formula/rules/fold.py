@@ -45,7 +45,7 @@ def _(call: Call) -> Node | None:
 @rule("Sum", "Sum(ElemT(x, n, m)) -> x, Sum(ExtractT(x, s, n)) -> Sum(x)", "Zeros add nothing.")
 def _(call: Call) -> Node | None:
     match call.args[0]:
-        case Call(op=Op(name="ElemT" | "ExtractT"), args=(x,)):
+        case Call(op=Op(name="ElemT" | "ExtractT" | "TakeT"), args=(x,)):
             return F.Sum(x)
     return None
 

@@ -77,11 +77,17 @@ class RealOperations(Expression):
     def equal(self, g: Any) -> Self:
         """1 where f = g, 0 elsewhere."""
 
+    def erf(self) -> Self:
+        """The error function of f."""
+
     def exp(self) -> Self:
         """The exponential of f."""
 
     def exp1j(self) -> ComplexTensor:
         """exp(i f), for f real."""
+
+    def expm1(self) -> Self:
+        """exp(f) - 1, with all its digits near 0."""
 
     def extract(self, s: Literal, d: Literal) -> Self:
         """d coordinates of f, from coordinate s on."""
@@ -140,6 +146,12 @@ class RealOperations(Expression):
 
     def log(self) -> Self:
         """The natural logarithm of f: -inf at 0, NaN below."""
+
+    def log1p(self) -> Self:
+        """log(1 + f), with all its digits near 0: -inf at -1, NaN below."""
+
+    def logistic(self) -> Self:
+        """1 / (1 + exp(-f))."""
 
     def lookup(self, row: Any, column: Any, columns: Literal) -> Self:
         """f[row, column], for f a matrix in rows, of so many columns: 0 outside of it. For
@@ -214,6 +226,12 @@ class RealOperations(Expression):
     def sinxdivx(self) -> Self:
         """sin(f) / f: 1 at 0."""
 
+    def slope(self, x: Any, d: Any) -> Self:
+        """f, with d added to its derivative for x, coordinate by coordinate."""
+
+    def slopes(self, x: Any, J: Any) -> Self:
+        """f, with J, a matrix in rows, added to its derivative for x."""
+
     def softdtw_sqdist(self, y: Any, gamma: Any) -> Self:
         """The soft dynamic time warping of x and y, with smoothing gamma, on squared
         differences.
@@ -243,6 +261,9 @@ class RealOperations(Expression):
     def step(self) -> Self:
         """0 where f is negative, 1 elsewhere."""
 
+    def stopgradient(self) -> Self:
+        """f, as if it were constant: its derivative is 0."""
+
     def subtract(self, g: Any) -> Self:
         """f - g."""
 
@@ -254,6 +275,14 @@ class RealOperations(Expression):
 
     def symsqnorm(self, A: Any) -> Self:
         """The sum of A[k, l] f[k] f[l], A in rows; it need not be symmetric."""
+
+    def take(self, places: Literal) -> Self:
+        """The coordinates of f at the places of a list, in its order."""
+
+    def taket(self, n: Literal, places: Literal) -> Self:
+        """n coordinates: each of f added at its place of a list, others 0: the adjoint of
+        Take.
+        """
 
     def tanh(self) -> Self:
         """The hyperbolic tangent of f."""
