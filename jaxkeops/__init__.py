@@ -30,6 +30,7 @@ _NAMES = {
         "generic_max",
         "generic_min",
         "generic_sum",
+        "reduce_pairs",
     ),
     "config": ("clean_jaxkeops", "get_build_folder", "set_build_folder", "set_verbose"),
     "drop_in": ("install_as_pykeops",),

@@ -46,6 +46,7 @@ from .reduction import (
     Reduction as Reduction,
     Result as Result,
     Shards as Shards,
+    reduction_of_words as reduction_of_words,
     whole_count as whole_count,
 )
 from .slopes import Sloped as Sloped, with_slopes as with_slopes

@@ -171,3 +171,18 @@ def reduction_called(name: str) -> Reduction:
             f"Unknown reduction {name!r}.{hint} There are: {', '.join(sorted(REDUCTIONS))}."
         )
     return REDUCTIONS[SPELLINGS[name]]
+
+
+def reduction_of_words(words: str) -> Reduction:
+    """The reduction whose name, in small letters, is `words`: "min_argmin" or "minargmin".
+
+    Raises `UnknownNameError` with what there is.
+    """
+    by_words = {name.lower().replace("_", ""): name for name in SPELLINGS}
+    asked = str(words).lower()
+    if asked.replace("_", "") not in by_words:
+        close = get_close_matches(asked, [name.lower() for name in SPELLINGS], n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        known = ", ".join(sorted(name.lower() for name in REDUCTIONS))
+        raise UnknownNameError(f"Unknown reduction {words!r}.{hint} There are: {known}.")
+    return reduction_called(by_words[asked.replace("_", "")])

@@ -21,6 +21,7 @@ from .lazy import (
     Vj as Vj,
 )
 from .lowering import EXPORT_CHECKS as EXPORT_CHECKS
+from .pairs import reduce_pairs as reduce_pairs
 
 __all__ = [
     "EXPORT_CHECKS",
@@ -40,4 +41,5 @@ __all__ = [
     "generic_max",
     "generic_min",
     "generic_sum",
+    "reduce_pairs",
 ]
