@@ -18,21 +18,22 @@ def _dot_general(equation: Equation, nodes: Sequence[Node], inside: Inside) -> N
     """Contracted axes are summed; along batch axes, one product after the other."""
     (cont_f, cont_g), (batch_f, batch_g) = equation.params["dimension_numbers"]
     shape_f, shape_g = (value.shape for value in equation.inputs)
+    f, g = nodes
     if not batch_f:
-        return contracted(*nodes, shape_f, shape_g, cont_f, cont_g)
+        return contracted(f, g, shape_f, shape_g, cont_f, cont_g)
     each_f, inner_f, inner_cont_f = _batches(shape_f, batch_f, cont_f)
     each_g, inner_g, inner_cont_g = _batches(shape_g, batch_g, cont_g)
     return joined(
         *(
             contracted(
-                picked(nodes[:1], f),
-                picked(nodes[1:], g),
+                picked([f], places_f),
+                picked([g], places_g),
                 inner_f,
                 inner_g,
                 inner_cont_f,
                 inner_cont_g,
             )
-            for f, g in zip(each_f, each_g, strict=True)
+            for places_f, places_g in zip(each_f, each_g, strict=True)
         )
     )
 

@@ -182,8 +182,8 @@ def _is_finite(equation: Equation, nodes: Sequence[Node], inside: Inside) -> Nod
 @rule("select_n", aligned=True)
 def _select_n(equation: Equation, nodes: Sequence[Node], inside: Inside) -> Node:
     which, first, *others = nodes
-    if equation.inputs[0].dtype == np.bool_:
-        return choose(which, *others, first)
+    if others and equation.inputs[0].dtype == np.bool_:
+        return choose(which, others[0], first)
     chosen = first
     for k, each in enumerate(others, 1):
         chosen = F.IfLess(k - 0.5, which, each, chosen)

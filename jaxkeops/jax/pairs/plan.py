@@ -9,6 +9,7 @@ from math import prod
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ...errors import FormulaError
 from ...formula import Node, Var
@@ -114,7 +115,7 @@ def _is_known(value: Constant) -> bool:
     if value.spelled:
         return True
     few = value.dtype.kind in "biu" and 0 < value.size <= MOST_KNOWN
-    return few and not isinstance(value.array, jax.core.Tracer)
+    return few and not isinstance(value.array, Tracer)
 
 
 def _is_for_xla(equation: Equation) -> bool:
