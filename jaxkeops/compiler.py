@@ -118,7 +118,8 @@ def compile_text(key: str, text: str) -> native.Kernel | native.CudaKernel:
     return load_kernel(kept)
 
 
-native.set_compile_hook(compile_text)
+if native.AVAILABLE:
+    native.set_compile_hook(compile_text)
 
 
 @lru_cache(maxsize=1)

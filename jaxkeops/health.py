@@ -37,7 +37,8 @@ def found() -> dict[str, str]:
         "Python": f"{platform.python_version()} at {sys.executable}",
         "system": platform.platform(),
         "processor": f"{machine.name}, vectors of {8 * machine.vector_bytes} bits",
-        "threads": str(native.num_threads()),
+        "extension": f"missing: {native.MISSING}" if native.MISSING else "found",
+        "threads": str(native.num_threads()) if native.AVAILABLE else "those of XLA",
         "GPU": _gpus(),
         "build folder": _folder(config.get_build_folder()),
     }

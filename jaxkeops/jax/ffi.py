@@ -1,4 +1,7 @@
-"""XLA's side: the target, registered once, after a check that the running jaxlib can take it."""
+"""XLA's side: the target, registered once, after a check that the running jaxlib can take it.
+
+Where there is no extension module there is no target either: reductions are operations of XLA.
+"""
 
 from __future__ import annotations
 
@@ -45,4 +48,5 @@ def _register() -> None:
         jax.ffi.register_ffi_target(TARGET, target, platform=platform)
 
 
-_register()
+if native.AVAILABLE:
+    _register()

@@ -12,6 +12,9 @@ from ..errors import ArgumentError, ArgumentTypeError
 from ..frontend.genred import GenredBase, check_call, common_dtype
 from ..frontend.ranges import NAMES, check_range_shapes, check_ranges, half
 from ..frontend.shapes import Fit, fit
+from ..runtime import native
+
+native.require()
 
 # Of ml_dtypes, which need not be there: told by name, and handed to kernels as uint16.
 AS_BITS = ("bfloat16",)

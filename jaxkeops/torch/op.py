@@ -19,6 +19,8 @@ from ..frontend.genred import common_dtype
 from ..frontend.shapes import Shape, fit
 from ..runtime import native
 
+native.require()
+
 FLOAT_NAMES = {getattr(torch, name): name for name in FLOATS}
 INDEX = torch.int64  # row numbers, as everywhere in PyTorch
 DTYPES = {name: dtype for dtype, name in FLOAT_NAMES.items()} | {"int64": INDEX}

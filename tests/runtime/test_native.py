@@ -28,13 +28,17 @@ def test_a_missing_module_is_explained(in_new_process):
         """
         import sys
         sys.modules["jaxkeops._native"] = None
-        try:
-            import jaxkeops.runtime.native
-        except ImportError as error:
-            print(error)
+        from jaxkeops.runtime import native
+        print(native.AVAILABLE, hasattr(native, "no_such_name"))
+        for use in (native.require, lambda: native.Kernel):
+            try:
+                use()
+            except ImportError as error:
+                print(error)
         """
     )
-    assert "needs its extension module jaxkeops._native" in shown
+    assert shown.startswith("False False\n")
+    assert shown.count("needs its extension module jaxkeops._native") == 2
     assert "pip install" in shown
 
 
