@@ -60,7 +60,7 @@ def get_gpu_number() -> int:
     """How many CUDA GPUs can be used; the first call starts CUDA's driver."""
     try:
         return len(native.cuda_devices())
-    except NoBackendError:
+    except (NoBackendError, ImportError):
         return 0
 
 

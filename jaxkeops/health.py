@@ -99,7 +99,7 @@ def _works(door: str) -> str:
 def _gpus() -> str:
     try:
         found = native.cuda_devices()
-    except NoBackendError as error:
+    except (NoBackendError, ImportError) as error:
         return f"none: {error}"
     return ", ".join(f"{name} (sm_{architecture})" for name, architecture, _ in found)
 

@@ -39,7 +39,7 @@ STEPS = {
     "Round", "Sign", "Step", "BSpline", "SoftDTW_SqDist",
 }  # fmt: skip
 CHOICES = [(op, *sample) for op in OPS.values() if op.arity for sample in op.samples]
-SMOOTH = [choice for choice in CHOICES if choice[0].name not in STEPS]
+SMOOTH = [(op, *rest) for op, *rest in CHOICES if op.name not in STEPS and not op.prescribed]
 
 
 @st.composite

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ..compiler import Stages, stages
 from ..dtypes import FLOAT_CHOICE, FLOATS
@@ -34,6 +34,7 @@ BACKENDS = (
     "GPU_2D_device",
     "GPU_2D_host",
 )
+XLA = "XLA"  # where arrays are JAX's: no kernel of ours, but operations of XLA
 SUM_SCHEMES = ("auto", "direct_sum", "block_sum", "kahan_scheme")
 # Data of which dtypes each accumulator may be asked for; all totals are at least as wide anyway.
 ACCUMULATORS = {
@@ -111,6 +112,8 @@ def declare_formula(
 
 class GenredBase(ABC):
     """The constructor, the attributes and the checks that the three doors have in common."""
+
+    backends: ClassVar[tuple[str, ...]] = BACKENDS  # what a call may name
 
     def __init__(
         self,
@@ -252,14 +255,17 @@ def _from_text(
     return cls.of(Declared(make_formula(*read(text)), names), axis, options)
 
 
-def check_call(count: int, names: Sequence[str], backend: str) -> None:
+def check_call(
+    count: int, names: Sequence[str], backend: str, backends: Sequence[str] = BACKENDS
+) -> None:
     """Raises `ArgumentError` for a wrong number of arrays or an unknown option of a call."""
     if count != len(names):
         raise ArgumentError(
             f"The formula takes {len(names)} arrays ({', '.join(names)}), got {count}."
         )
-    if backend not in BACKENDS:
-        raise ArgumentError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}.")
+    if backend not in backends:
+        hint = f" {XLA!r} computes on JAX arrays: use jaxkeops.jax." if backend == XLA else ""
+        raise ArgumentError(f"backend must be one of {', '.join(backends)}, got {backend!r}.{hint}")
 
 
 def common_dtype(dtypes: Sequence[str], names: Sequence[str]) -> str:

@@ -100,7 +100,7 @@ class KernelSolver:
                 "device_id and ranges."
             )
         function, slot = self._function, self._slot
-        check_call(len(args), function._names, backend)
+        check_call(len(args), function._names, backend, function.backends)
 
         def matrix(a: Any, *others: Any) -> Any:
             given = (*others[:slot], a, *others[slot:])

@@ -10,7 +10,7 @@ from jax.interpreters import batching
 
 from ..errors import ArgumentError
 from ..formula import Formula
-from .primitive import Axes, reduce, reduce_p, split
+from .primitive import Way, reduce, reduce_p, split
 
 
 def _batch(
@@ -18,9 +18,8 @@ def _batch(
     axes: Sequence[int | None],
     *,
     formula: Formula,
-    index_dtype: str,
+    way: Way,
     ranges: bool,
-    ring: Axes,
 ) -> tuple[list[jax.Array], list[int]]:
     arrays, blocks = split(formula, operands)
     if any(axis is not None for axis in axes[len(arrays) :]):
@@ -32,7 +31,7 @@ def _batch(
         array[None] if axis is None else jnp.moveaxis(array, axis, 0)
         for array, axis in zip(arrays, axes[: len(arrays)], strict=True)
     ]
-    results = reduce(formula, index_dtype, mapped, blocks, ring)
+    results = reduce(formula, way, mapped, blocks)
     return results, [0] * len(results)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -19,7 +20,7 @@ from ..formula import (
     with_rows,
     with_slopes,
 )
-from .primitive import Axes, reduce, reduce_p, split
+from .primitive import Way, reduce, reduce_p, split
 from .ranges import transposed
 from .selection import values_at
 
@@ -31,36 +32,32 @@ def _jvp(
     tangents: Sequence[Any],
     *,
     formula: Formula,
-    index_dtype: str,
+    way: Way,
     ranges: bool,
-    ring: Axes,
 ) -> tuple[list[jax.Array], list[Any]]:
     arrays, blocks = split(formula, primals)
     moving = tuple(slot for slot in range(len(arrays)) if type(tangents[slot]) is not ad.Zero)
     along = [tangents[slot] for slot in moving]
     if moving and formula.reduction.selects:
-        return _selection(formula, index_dtype, arrays, blocks, ring, moving, along)
+        return _selection(formula, way, arrays, blocks, moving, along)
     sloped = with_slopes(formula, moving, arrays[0].dtype.name) if moving else None
     if sloped is not None:
         tangents = dict(zip(moving, along, strict=True))
-        return _along_slopes(formula, sloped, index_dtype, arrays, blocks, ring, tangents)
-    results = reduce(formula, index_dtype, arrays, blocks, ring)
+        return _along_slopes(formula, sloped, way, arrays, blocks, tangents)
+    results = reduce(formula, way, arrays, blocks)
     moved = [_zero(result) for result in results]
     if not moving or not any(result.kind == "float" for result in formula.results):
         return results, moved
-    for number, found in _tangents(
-        formula, index_dtype, arrays, blocks, ring, results, moving, along
-    ):
+    for number, found in _tangents(formula, way, arrays, blocks, results, moving, along):
         moved[number] = found
     return results, moved
 
 
 def _tangents(
     formula: Formula,
-    index_dtype: str,
+    way: Way,
     arrays: Sequence[jax.Array],
     blocks: Sequence[jax.Array],
-    ring: Axes,
     results: Sequence[jax.Array],
     moving: tuple[int, ...],
     along: Sequence[jax.Array],
@@ -70,7 +67,7 @@ def _tangents(
     if derived.formula is None:
         return []
     at_hand = _pick(derived.arguments, [*arrays, *results, *along])
-    found = reduce(derived.formula, index_dtype, at_hand, blocks, ring)
+    found = reduce(derived.formula, way, at_hand, blocks)
     # What the derived formula does not take may have been all that had a batch axis.
     return [
         (
@@ -86,14 +83,13 @@ def _tangents(
 def _along_slopes(
     formula: Formula,
     sloped: Sloped,
-    index_dtype: str,
+    way: Way,
     arrays: Sequence[jax.Array],
     blocks: Sequence[jax.Array],
-    ring: Axes,
     tangents: dict[int, jax.Array],
 ) -> tuple[list[jax.Array], list[jax.Array]]:
     """A sum and its tangent: rows move by their slopes, and only columns take another pass."""
-    (both,) = reduce(sloped.formula, index_dtype, arrays, blocks, ring)
+    (both,) = reduce(sloped.formula, way, arrays, blocks)
     result = both[..., :1]
     moved = jnp.zeros_like(result)
     for part in sloped.parts:
@@ -104,33 +100,30 @@ def _along_slopes(
         moved = moved + jnp.sum(slopes * along, axis=-1, keepdims=True)
     rest, others = tuple(tangents), list(tangents.values())
     if rest:
-        for _, found in _tangents(
-            formula, index_dtype, arrays, blocks, ring, [result], rest, others
-        ):
+        for _, found in _tangents(formula, way, arrays, blocks, [result], rest, others):
             moved = moved + found
     return [result], [moved]
 
 
 def _selection(
     formula: Formula,
-    index_dtype: str,
+    way: Way,
     arrays: Sequence[jax.Array],
     blocks: Sequence[jax.Array],
-    ring: Axes,
     moving: Sequence[int],
     along: Sequence[jax.Array],
 ) -> tuple[list[jax.Array], list[Any]]:
     """The tangents of selected values: JAX finds them in what the selected pairs hold."""
     both = with_rows(formula)
     if both != formula:
-        index_dtype = jnp.result_type(int).name
-    values, rows = reduce(both, index_dtype, arrays, blocks, ring)
+        way = replace(way, index_dtype=jnp.result_type(int).name)
+    values, rows = reduce(both, way, arrays, blocks)
 
     def again(*moved: jax.Array) -> jax.Array:
         operands = list(arrays)
         for slot, array in zip(moving, moved, strict=True):
             operands[slot] = array
-        return values_at(both, operands, values, rows, ring)
+        return values_at(both, operands, values, rows, way)
 
     _, found = jax.jvp(again, [arrays[slot] for slot in moving], list(along))
     results, moved = [values, rows], [found, _zero(rows)]
@@ -145,9 +138,8 @@ def _transpose(
     cotangents_in: Sequence[Any],
     *operands: Any,
     formula: Formula,
-    index_dtype: str,
+    way: Way,
     ranges: bool,
-    ring: Axes,
 ) -> list[Any]:
     arrays, blocks = split(formula, operands)
     slots = tuple(slot for slot, each in enumerate(arrays) if ad.is_undefined_primal(each))
@@ -171,7 +163,7 @@ def _transpose(
     for sweep in cotangents(formula, slots, given):
         at_hand = _pick(sweep.arguments, everything)
         blocks_here = transposed(blocks) if sweep.axis == "j" else blocks
-        derived = reduce(sweep.formula, index_dtype, at_hand, blocks_here, ring)
+        derived = reduce(sweep.formula, way, at_hand, blocks_here)
         for part in sweep.parts:
             columns = derived[part.source][..., part.start : part.stop]
             found[part.target] = _sum_repeated(columns, arrays[part.target].aval.shape)

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..errors import ArgumentError, ArgumentTypeError, NoBackendError
 from ..formula import Formula
-from ..frontend.genred import Declared, GenredBase, check_call, common_dtype
+from ..frontend.genred import BACKENDS, XLA, Declared, GenredBase, check_call, common_dtype
 from ..frontend.shapes import fit
-from .primitive import Axes, reduce
+from .primitive import Axes, Way, reduce
 from .ranges import normal_ranges
 
 Results = jax.Array | tuple[jax.Array, ...]
@@ -40,6 +40,8 @@ class Genred(GenredBase):
     formula compiles it, in tens of milliseconds. Threads may share one object.
     """
 
+    backends = (*BACKENDS, XLA)
+
     def _take(self, declared: Declared, axis: int, flags: Mapping[str, Any]) -> None:
         super()._take(declared, axis, flags)
         self._declared = declared.formula
@@ -62,8 +64,10 @@ class Genred(GenredBase):
         exchanged. axis=1 reads the first three, axis=0 the last, derivatives all: they are right
         if both halves hold the same pairs. Rows in no block get what an empty reduction gives.
         backend and device_id: JAX arrays know their device, and the call computes there; what
-        contradicts that is refused, for arrays that are at hand and not traced. Ranges on a GPU are
-        not checked: what is out of bounds is cut off.
+        contradicts that is refused, for arrays that are at hand and not traced. "XLA" computes
+        there too, by operations of XLA and without a kernel, derivatives included. Where there are
+        no kernels, that is what "auto" does. Ranges on a GPU, or by XLA, are not checked: what is
+        out of bounds is cut off.
         ring: inside `jax.shard_map`, the manual mesh axis, or axes, along which the rows that are
         reduced over lie. Their blocks go round the devices: each gives its own rows of the result,
         of all blocks, and holds two blocks at a time. Parameters must be the same along it.
@@ -75,18 +79,21 @@ class Genred(GenredBase):
         if self._accumulates:
             self._check_accumulator(args)
         if backend != "auto" or out is not None:
-            check_call(len(args), self._names, backend)
+            check_call(len(args), self._names, backend, self.backends)
             _check_place(args, backend, device_id)
             if out is not None:
                 raise ArgumentError(
                     "out cannot be filled: JAX arrays never change. Use the result."
                 )
+        compiled = self._compiled
+        if backend == XLA:
+            compiled = _function(self._declared, self._names, XLA)
         try:
             if ring is not None:
-                return _function(self._declared, self._names, _ring(ring, ranges))(*args)
+                compiled = _function(self._declared, self._names, backend, _ring(ring, ranges))
             if ranges is None:
-                return self._compiled(*args)
-            return self._compiled(*args, ranges=normal_ranges(ranges, self.axis))
+                return compiled(*args)
+            return compiled(*args, ranges=normal_ranges(ranges, self.axis))
         except ArgumentTypeError:
             raise
         except TypeError:
@@ -96,7 +103,7 @@ class Genred(GenredBase):
 
 def _check_place(args: Sequence[Any], backend: str, device_id: int) -> None:
     """Refuses arrays that are elsewhere than `backend` says, if it says so."""
-    if backend == "auto":
+    if backend in ("auto", XLA):
         return
     wanted = "cpu" if backend == "CPU" else "gpu"
     here = [arg for arg in args if isinstance(arg, jax.Array)]
@@ -125,7 +132,9 @@ def _first(platform: str, backend: str) -> jax.Device:
 
 
 @lru_cache(maxsize=4096)
-def _function(formula: Formula, names: tuple[str, ...], ring: Axes = ()) -> Callable[..., Results]:
+def _function(
+    formula: Formula, names: tuple[str, ...], backend: str = "auto", ring: Axes = ()
+) -> Callable[..., Results]:
     """The formula as a jitted function: its compiled path takes a third of the time of a bind."""
 
     def jaxkeops_reduce(*args: Any, ranges: tuple[Any, ...] = ()) -> Results:
@@ -139,7 +148,8 @@ def _function(formula: Formula, names: tuple[str, ...], ring: Axes = ()) -> Call
         blocks = [jnp.asarray(array) for array in ranges]
         if ring:
             _require_same_parameters(formula, operands, names, ring)
-        results = reduce(formula, _index_dtype(formula), operands, blocks, ring)
+        way = Way(_index_dtype(formula), ring, XLA if backend == XLA else "auto")
+        results = reduce(formula, way, operands, blocks)
         seen = tuple(
             array.reshape(*array.shape[:-1], *result.tail)
             for array, result in zip(results, formula.results, strict=True)

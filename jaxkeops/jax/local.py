@@ -13,7 +13,7 @@ from jax import lax
 from ..dtypes import FLOATS
 from ..formula import Formula, finished, merged, numbered, part_of
 from .merge import Devices, Stack
-from .primitive import extents, local_p, split
+from .primitive import Way, extents, local_p, split
 from .ranges import ARRAYS
 from .ring import around
 
@@ -33,7 +33,7 @@ class Share:
     """
 
     formula: Formula
-    index_dtype: str
+    way: Way
     ranges: bool
     i_axes: tuple[str, ...]
     j_axes: tuple[str, ...]
@@ -67,7 +67,7 @@ def share_of_device(share: Share) -> Callable[..., list[jax.Array]]:
             for k, array in zip(still, moving, strict=True):
                 here[k] = array
             near = _here(blocks, first_row, m, first, n)
-            found = local(part_of(formula), share.index_dtype, here, near)
+            found = local(part_of(formula), share.way, here, near)
             return numbered(formula, jnp, tuple(found), first) if share.j_axes else tuple(found)
 
         block = (*(arrays[k] for k in still), first)
@@ -88,12 +88,10 @@ def share_of_device(share: Share) -> Callable[..., list[jax.Array]]:
 
 
 def local(
-    formula: Formula, index_dtype: str, arrays: Sequence[jax.Array], blocks: Sequence[Any]
+    formula: Formula, way: Way, arrays: Sequence[jax.Array], blocks: Sequence[Any]
 ) -> list[jax.Array]:
     """The reduction of the rows at hand, which no axis of a mesh splits any more."""
-    return local_p.bind(
-        *arrays, *blocks, formula=formula, index_dtype=index_dtype, ranges=len(blocks) > 0
-    )
+    return local_p.bind(*arrays, *blocks, formula=formula, way=way, ranges=len(blocks) > 0)
 
 
 def _go_round(share: Share, part: Callable[[Arrays], Arrays], block: Arrays) -> Arrays:

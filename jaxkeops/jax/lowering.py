@@ -1,8 +1,11 @@
-"""Lowering: the primitive becomes one call of the FFI target, which carries the formula's text."""
+"""Lowering: the primitive becomes one call of the FFI target, which carries the formula's text.
+
+Where there is no kernel, or by name, it becomes operations of XLA.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -12,13 +15,14 @@ from jax import export
 from jax.interpreters import mlir
 
 from ..compiler import cuda_kernel, cuda_program_text, kernel, key_of, program_text
-from ..errors import NoBackendError
 from ..formula import Formula
+from ..runtime import native
 from .ffi import TARGET
 from .partition import spread
-from .primitive import local_p, reduce_p
+from .primitive import Way, local_p, reduce_p
 from .ranges import ARRAYS
 from .workspace import devices, workspace
+from .xla import reduce_by_xla
 
 # What `jax.export.export(..., disabled_checks=EXPORT_CHECKS)` needs: the serialized program calls
 # a target that JAX does not know, and runs where jaxkeops is imported.
@@ -29,14 +33,14 @@ def _lower_for_cpu(
     ctx: mlir.LoweringRuleContext,
     *operands: Any,
     formula: Formula,
-    index_dtype: str,
+    way: Way,
     ranges: bool,
 ) -> Sequence[Any]:
     dtype = ctx.avals_in[0].dtype.name
     # Compiled here, so that a failure is a Python exception and not a status of XLA; the target
     # compiles for itself only what it meets in programs that were lowered elsewhere.
-    kernel(formula, dtype, index_dtype)
-    text = program_text(formula, dtype, index_dtype)
+    kernel(formula, dtype, way.index_dtype)
+    text = program_text(formula, dtype, way.index_dtype)
     # The target takes the blocks of the rows it keeps; the other half is for transposition.
     taken = len(formula.inputs) + (ARRAYS // 2 if ranges else 0)
     ctx = ctx.replace(avals_in=ctx.avals_in[:taken])
@@ -47,20 +51,20 @@ def _lower_for_cuda(
     ctx: mlir.LoweringRuleContext,
     *operands: Any,
     formula: Formula,
-    index_dtype: str,
+    way: Way,
     ranges: bool,
 ) -> Sequence[Any]:
     dtype = ctx.avals_in[0].dtype.name
     if devices():  # else the program is for another machine, which compiles it
-        cuda_kernel(formula, dtype, index_dtype, ranges)
+        cuda_kernel(formula, dtype, way.index_dtype, ranges)
     count = len(formula.inputs)
     shapes = [aval.shape for aval in ctx.avals_in]
     blocks = (shapes[count + 1][0], shapes[count + 2][0]) if ranges else None
-    multiprocessors, size = workspace(formula, dtype, index_dtype, shapes[:count], blocks)
+    multiprocessors, size = workspace(formula, dtype, way.index_dtype, shapes[:count], blocks)
     taken = count + (ARRAYS // 2 if ranges else 0)
     memory = jax.core.ShapedArray((size,), jnp.dtype("uint8"))
     ctx = ctx.replace(avals_in=ctx.avals_in[:taken], avals_out=[*ctx.avals_out, memory])
-    text = cuda_program_text(formula, dtype, index_dtype, ranges)
+    text = cuda_program_text(formula, dtype, way.index_dtype, ranges)
     *results, _ = jax.ffi.ffi_lowering(TARGET)(
         ctx,
         *operands[:taken],
@@ -71,14 +75,42 @@ def _lower_for_cuda(
     return results
 
 
-def _refuse(ctx: mlir.LoweringRuleContext, *operands: Any, **params: Any) -> Sequence[Any]:
-    platforms = ctx.platforms or ctx.module_context.platforms
-    raise NoBackendError(
-        f"jaxkeops computes on CPUs and CUDA GPUs, and was asked for {', '.join(platforms)}. Move "
-        "the arrays with jax.device_put(x, jax.devices('cpu')[0])."
+_BY_XLA = mlir.lower_fun(reduce_by_xla, multiple_results=True)
+
+
+def _lower_to_xla(
+    ctx: mlir.LoweringRuleContext, *operands: Any, way: Way, **params: Any
+) -> Sequence[Any]:
+    # Here types say nothing of meshes any more: what loops carry has one type throughout.
+    avals = [jax.core.ShapedArray(aval.shape, aval.dtype) for aval in ctx.avals_in]
+    # A partitioned call is lowered by a thread of XLA's, where the x64 mode is not the caller's.
+    wide = any(
+        aval.dtype.itemsize == 8 or any(isinstance(n, int) and n >= 2**31 for n in aval.shape)
+        for aval in (*avals, *ctx.avals_out)
     )
+    with jax.enable_x64(wide), jax.disable_jit(False):  # else loops are written out
+        return _BY_XLA(
+            ctx.replace(avals_in=avals), *operands, index_dtype=way.index_dtype, **params
+        )
 
 
-for _rule, _platform in ((_lower_for_cpu, "cpu"), (_lower_for_cuda, "cuda"), (_refuse, None)):
+def _or_xla(rule: Callable[..., Sequence[Any]]) -> Callable[..., Sequence[Any]]:
+    """The rule of a platform that has kernels, unless none were asked for or none were built."""
+
+    def lowered(
+        ctx: mlir.LoweringRuleContext, *operands: Any, way: Way, **params: Any
+    ) -> Sequence[Any]:
+        if way.backend == "XLA" or not native.AVAILABLE:
+            return _lower_to_xla(ctx, *operands, way=way, **params)
+        return rule(ctx, *operands, way=way, **params)
+
+    return lowered
+
+
+for _platform, _rule in (
+    (None, _lower_to_xla),
+    ("cpu", _or_xla(_lower_for_cpu)),
+    ("cuda", _or_xla(_lower_for_cuda)),
+):
     mlir.register_lowering(local_p, _rule, platform=_platform)
     mlir.register_lowering(reduce_p, spread(_rule), platform=_platform)

@@ -19,9 +19,9 @@ from ..formula import Formula
 from .devices import common_mesh
 from .layout import Assignment, Layout, assign, layout, product, rule
 from .local import Share, share_of_device
-from .primitive import Axes, extents, local_p, split
+from .primitive import Way, extents, local_p, split
 
-Call = tuple[Formula, str, bool]  # formula, index_dtype, ranges
+Call = tuple[Formula, Way, bool]  # formula, way, ranges
 Rule = Callable[..., Sequence[Any]]
 
 UNKNOWN = 1 << 20  # rows, where a program is exported for any number of them
@@ -34,13 +34,12 @@ def spread(rule: Rule) -> Rule:
         ctx: mlir.LoweringRuleContext,
         *operands: Any,
         formula: Formula,
-        index_dtype: str,
+        way: Way,
         ranges: bool,
-        ring: Axes,
     ) -> Sequence[Any]:
-        call = (formula, index_dtype, ranges)
-        if ring:
-            return _lower(ctx, operands, _in_a_ring(call, ring, ctx.avals_in))
+        call = (formula, way, ranges)
+        if way.ring:
+            return _lower(ctx, operands, _in_a_ring(call, ctx.avals_in))
         mesh = ctx.avals_out[0].sharding.mesh
         place = ctx.module_context.axis_context
         inside = bool(getattr(place, "manual_axes", ()))  # of jax.shard_map
@@ -54,7 +53,7 @@ def spread(rule: Rule) -> Rule:
             _name(found, call)
         else:
             # XLA gathers what is split along axes of a mesh that are not manual.
-            found = rule(ctx, *operands, formula=formula, index_dtype=index_dtype, ranges=ranges)
+            found = rule(ctx, *operands, formula=formula, way=way, ranges=ranges)
         if mesh.empty:
             return found
         return [
@@ -101,8 +100,8 @@ def _name(values: Sequence[Any], call: Call) -> None:
     JAX names it by an address. Two formulas of equal shapes would be one text, and the persistent
     cache might take the program of one for that of the other.
     """
-    formula, index_dtype, ranges = call
-    text = mlir.ir.StringAttr.get(f"{index_dtype} {ranges}\n{formula}")
+    formula, way, ranges = call
+    text = mlir.ir.StringAttr.get(f"{way.backend} {way.index_dtype} {ranges}\n{formula}")
     for value in values:
         operation = getattr(value.owner, "operation", value.owner)
         if operation.name == "stablehlo.custom_call":
@@ -113,11 +112,11 @@ def _name(values: Sequence[Any], call: Call) -> None:
 @lru_cache(maxsize=1024)
 def _partitioned(call: Call) -> Any:
     """The call as an operation that XLA asks us to partition, once it knows where arrays are."""
-    formula, index_dtype, ranges = call
+    formula, way, ranges = call
 
     # JAX reads the names of the parameters, to tell which of them are static.
     def whole(call: Call, devices: Any, *operands: jax.Array) -> list[jax.Array]:
-        return local_p.bind(*operands, formula=formula, index_dtype=index_dtype, ranges=ranges)
+        return local_p.bind(*operands, formula=formula, way=way, ranges=ranges)
 
     made = custom_partitioning(whole, static_argnums=(0, 1))
     made.def_partition(partition=_partition, sharding_rule=_rule)
@@ -181,14 +180,15 @@ def _by_types(
     return run
 
 
-def _in_a_ring(call: Call, ring: Axes, operands: Sequence[Any]) -> Callable[..., list[jax.Array]]:
-    """The call inside of `jax.shard_map`, whose columns are spread along `ring`."""
-    formula, index_dtype, ranges = call
+def _in_a_ring(call: Call, operands: Sequence[Any]) -> Callable[..., list[jax.Array]]:
+    """The call inside of `jax.shard_map`, whose columns are spread along its ring."""
+    formula, way, ranges = call
+    ring = way.ring
     count = product(operands[0].sharding.mesh.shape, ring)
     shapes = [aval.shape for aval in split(formula, operands)[0]]
     _, M, N = extents(formula, shapes)
     return share_of_device(
-        Share(formula, index_dtype, ranges, (), ring, ring, count, 1, M, N * count, padded=False)
+        Share(formula, way, ranges, (), ring, ring, count, 1, M, N * count, padded=False)
     )
 
 
@@ -201,7 +201,7 @@ def _plan(
     mesh: Any,
 ) -> tuple[Layout, Assignment, Share]:
     """operands, results: anything with the shape and dtype of the whole arrays."""
-    formula, index_dtype, ranges = call
+    formula, way, ranges = call
     shapes = [tuple(each.shape) for each in operands]
     of = layout(formula, ranges, shapes)
     sizes = (_bytes(operands), _bytes(results))
@@ -212,7 +212,7 @@ def _plan(
     rows = i_axes if any(result.axis == "p" for result in formula.results) else ()
     share = Share(
         formula,
-        index_dtype,
+        way,
         ranges,
         i_axes,
         j_axes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -21,6 +22,22 @@ from .ranges import ARRAYS, INTEGERS
 Shape = tuple[int, ...]
 Axes = tuple[str, ...]
 
+
+@dataclass(frozen=True)
+class Way:
+    """How a call is computed, and with it all that is derived from it.
+
+    index_dtype: of results that are row numbers, "int32" or "int64".
+    ring: the manual mesh axes along which the rows of axis j are spread; each device gives its rows
+    of axis i.
+    backend: "auto", or "XLA" for operations of XLA alone.
+    """
+
+    index_dtype: str = "int64"
+    ring: Axes = ()
+    backend: str = "auto"
+
+
 # The call as a program says it, and what one device does of it: the rows that are there.
 reduce_p = Primitive("jaxkeops_reduce")
 local_p = Primitive("jaxkeops_reduce_local")
@@ -31,28 +48,20 @@ for _primitive in (reduce_p, local_p):
 
 def reduce(
     formula: Formula,
-    index_dtype: str,
+    way: Way,
     operands: Sequence[jax.Array],
     ranges: Sequence[jax.Array] = (),
-    ring: Axes = (),
 ) -> list[jax.Array]:
     """All results of `formula`, hidden ones too: (*batch, M, width) each. Every rule binds here.
 
     operands: (*batch, M, D), (*batch, N, D) or (*batch, D), one for each input of the formula, of
     one dtype, all with the same number of batch axes; an extent of 1 is repeated, never copied.
-    index_dtype: of results that are row numbers, "int32" or "int64".
     ranges: none, or six arrays in the order of the formula's normal form: the blocks of rows that
     are kept, then those of the transposed reduction, which derivatives take.
-    ring: the manual mesh axes along which the rows of axis j are spread; each device gives its rows
-    of axis i.
     Raises `ArgumentError` for operands that do not fit.
     """
     return reduce_p.bind(
-        *_alike([*operands, *ranges]),
-        formula=formula,
-        index_dtype=index_dtype,
-        ranges=len(ranges) > 0,
-        ring=ring,
+        *_alike([*operands, *ranges]), formula=formula, way=way, ranges=len(ranges) > 0
     )
 
 
@@ -91,8 +100,9 @@ def extents(formula: Formula, shapes: Sequence[Shape]) -> tuple[Shape, int, int]
 
 
 @local_p.def_abstract_eval
+@reduce_p.def_abstract_eval
 def _results(
-    *operands: jax.core.ShapedArray, formula: Formula, index_dtype: str, ranges: bool
+    *operands: jax.core.ShapedArray, formula: Formula, way: Way, ranges: bool
 ) -> list[jax.core.ShapedArray]:
     avals, blocks = split(formula, operands)
     if len(blocks) != (ARRAYS if ranges else 0) or any(
@@ -118,18 +128,11 @@ def _results(
         _aval(
             avals[0],
             (*batch, result.width) if result.axis == "p" else (*batch, M, result.width),
-            avals[0].dtype if result.kind == "float" else jax.numpy.dtype(index_dtype),
+            avals[0].dtype if result.kind == "float" else jax.numpy.dtype(way.index_dtype),
             spec,
         )
         for result, spec in zip(formula.results, specs, strict=True)
     ]
-
-
-@reduce_p.def_abstract_eval
-def _all_results(
-    *operands: jax.core.ShapedArray, ring: Axes, **params: Any
-) -> list[jax.core.ShapedArray]:
-    return _results(*operands, **params)
 
 
 def _aval(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 
 from ..formula import Formula, selected
-from .primitive import Axes, extents, reduce
+from .primitive import Axes, Way, extents, reduce
 from .ring import around
 
 
@@ -17,7 +18,7 @@ def values_at(
     operands: Sequence[jax.Array],
     values: jax.Array,
     rows: jax.Array,
-    ring: Axes = (),
+    way: Way,
 ) -> jax.Array:
     """`values` again, of which JAX knows how they depend on `operands`.
 
@@ -34,19 +35,19 @@ def values_at(
     shape = (*batch, M * count, dim)
     known = (values != formula.results[0].empty).reshape(shape)
     rows = rows.reshape(shape)
-    found = []
+    found, here = [], replace(way, ring=())
     for k in range(dim):
         pick = selected(formula, k)
         arrays = []
         for slot in pick.slots:
             given = formula.inputs[slot].axis
-            array = _at_pairs(operands[slot], given, rows[..., k], count, ring)
+            array = _at_pairs(operands[slot], given, rows[..., k], count, way.ring)
             # No derivative passes through pairs that were not found: what stands there may be
             # NaN, and NaN times a cotangent of 0 would be NaN.
             kept = known[..., k : k + 1]
             arrays.append(jnp.where(kept, array, jax.lax.stop_gradient(array)))
         carrier = jnp.zeros((*shape[:-1], 0), values.dtype)
-        found += reduce(pick.formula, "int64", [*arrays, carrier])
+        found += reduce(pick.formula, here, [*arrays, carrier])
     every = jnp.where(known, jnp.concatenate(found, -1), 0)
     return every.reshape(values.shape)
 

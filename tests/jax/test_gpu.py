@@ -11,7 +11,6 @@ import pytest
 from jax import export
 
 from jaxkeops.compiler import cuda_plan
-from jaxkeops.errors import NoBackendError
 from jaxkeops.jax import EXPORT_CHECKS, Genred, workspace as room
 from jaxkeops.jax.ranges import ARRAYS
 
@@ -81,8 +80,3 @@ def test_what_is_reserved_for_unknown_extents_is_enough(reduction_op, blocks):
         shapes = (1, 1), (batch, M, 3), (batch, N, 3), (1, N, 2)
         exact = planned.workspace_bytes(shapes, 0, blocks)
         assert sum(room._most(each, batch, M, N, blocks or (0, 0)) for each in launches) >= exact
-
-
-def test_other_platforms_are_refused(reduction):
-    with pytest.raises(NoBackendError, match="computes on CPUs and CUDA GPUs, and was asked for r"):
-        exported(reduction, SHAPES, "rocm")

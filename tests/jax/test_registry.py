@@ -9,10 +9,11 @@ from jax.test_util import check_grads
 
 from jaxkeops.formula import OPS, Var, make_formula
 from jaxkeops.ir import Input
-from jaxkeops.jax.primitive import reduce
+from jaxkeops.jax.primitive import Way, reduce
 
 M, N = 2, 3
-SAMPLES = [(op, *op.samples[0]) for op in OPS.values() if op.arity]
+# What is prescribed is not the derivative of the value, which is what these checks find.
+SAMPLES = [(op, *op.samples[0]) for op in OPS.values() if op.arity and not op.prescribed]
 
 
 @pytest.mark.parametrize(("op", "dims", "params"), SAMPLES, ids=[op.name for op, *_ in SAMPLES])
@@ -27,4 +28,4 @@ def test_derivatives_pass_check_grads(op, dims, params, rng):
         arrays = tuple(
             jnp.asarray(rng.uniform(*op.domain, (*rows[var.axis], var.dim))) for var in variables
         )
-        check_grads(lambda *given: reduce(formula, "int64", given)[0], arrays, order=2)
+        check_grads(lambda *given: reduce(formula, Way(), given)[0], arrays, order=2)

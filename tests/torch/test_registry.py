@@ -10,7 +10,8 @@ from jaxkeops.ir import Input
 from jaxkeops.torch.derivatives import apply
 
 M, N = 2, 3
-SAMPLES = [(op, *op.samples[0]) for op in OPS.values() if op.arity]
+# What is prescribed is not the derivative of the value, which is what these checks find.
+SAMPLES = [(op, *op.samples[0]) for op in OPS.values() if op.arity and not op.prescribed]
 
 
 @pytest.mark.parametrize(("op", "dims", "params"), SAMPLES, ids=[op.name for op, *_ in SAMPLES])

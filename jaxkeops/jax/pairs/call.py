@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from ...compiler import Stages, stages
 from ...errors import ArgumentError, ArgumentTypeError
 from ...formula import reduction_of_words
-from ..primitive import reduce
+from ..primitive import Way, reduce
 from ..ranges import normal_ranges
 from .arguments import Arguments, Axes, axes_by_tree, split_arguments
 from .outputs import restored
@@ -111,5 +111,5 @@ def _reduced(
         count = arrays[arguments.axes.index(axis)].shape[0]
         operands.append(jnp.zeros((count, 0), traced.dtype))
     formula = traced.formula
-    results = reduce(formula, index_dtype(formula), operands, blocks)
+    results = reduce(formula, Way(index_dtype(formula)), operands, blocks)
     return restored(traced.outputs, formula, results, "i" in arguments.axes)
