@@ -195,10 +195,21 @@ def loop_counts(roots: Iterable[Scalar]) -> dict[Scalar, int]:
     counts: dict[Scalar, int] = {}
     for loop in topological(roots):
         if isinstance(loop, Fold | Each):
-            for part in topological([loop.body]):
-                if part.rate & COMPONENT:
-                    counts[part] = max(counts.get(part, 0), loop.count)
+            for part in _of_components(loop.body):
+                counts[part] = max(counts.get(part, 0), loop.count)
     return counts
+
+
+def _of_components(body: Scalar) -> list[Scalar]:
+    """What changes from component to component of a loop: not what other loops inside are of."""
+    found: dict[Scalar, None] = {}
+    stack = [body]
+    while stack:
+        scalar = stack.pop()
+        if scalar.rate & COMPONENT and scalar not in found:
+            found[scalar] = None
+            stack.extend(scalar.inside)
+    return list(found)
 
 
 def _each(body: Scalar, count: int) -> Each:

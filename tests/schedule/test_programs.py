@@ -18,8 +18,10 @@ ALIASES = ["g = Pm(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(2)", "e = Vi(2)"]
 GAUSSIAN = "Exp(-g * SqDist(x, y)) * b"
 
 
-def program_of(formula: str, reduction: str = "Sum", dtype: str = "float32"):
-    (node,), variables = read_formulas([formula], ALIASES)
+def program_of(
+    formula: str, reduction: str = "Sum", dtype: str = "float32", aliases: list[str] = ALIASES
+):
+    (node,), variables = read_formulas([formula], aliases)
     inputs = [Input(var.axis, var.dim) for var in variables]
     return lower(make_formula(reduction, node, inputs), dtype, "int64", MACHINE)
 
@@ -71,6 +73,12 @@ def test_what_does_not_depend_on_the_pair_leaves_the_pair():
 def test_column_values_are_computed_once_for_each_column():
     program = program_of("Exp(y) * Cos(x - y)")
     assert len(program.columns) == 3
+
+
+def test_columns_keep_as_many_components_as_their_input_has():
+    """Though a longer loop goes around the sum that they are of."""
+    program = program_of(GAUSSIAN, aliases=["g = Pm(1)", "x = Vi(26)", "y = Vj(26)", "b = Vj(50)"])
+    assert [ir.width(column) for column in program.columns] == [26, 1]
 
 
 def test_common_parts_are_computed_once():
