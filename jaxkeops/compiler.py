@@ -17,7 +17,13 @@ from .ir.show import show
 from .runtime import native
 from .runtime.cache import DiskCache, default_folder
 from .runtime.sources import mark_of
-from .schedule import choose_cut, lower, nanoseconds_per_pair, nanoseconds_per_part
+from .schedule import (
+    choose_cut,
+    lower,
+    lower_for_gpus,
+    nanoseconds_per_pair,
+    nanoseconds_per_part,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -170,13 +176,9 @@ def load_kernel(kept: bytes) -> native.Kernel:
     )
 
 
-def _cuda_program(formula: Formula, dtype: str, index_dtype: str) -> ir.Program:
-    return lower(formula, dtype, index_dtype, cuda.MACHINE, loops=False)
-
-
 @lru_cache(maxsize=256)
 def _cuda_source(formula: Formula, dtype: str, index_dtype: str, ranges: bool) -> cuda.Source:
-    program = _cuda_program(formula, dtype, index_dtype)
+    program = lower_for_gpus(formula, dtype, index_dtype)
     return cuda.emit(program, choose_cut(program), ranges)
 
 
@@ -204,7 +206,7 @@ def _cuda_image(text: str, architecture: int) -> bytes:
 def _cuda_kernel(
     formula: Formula, dtype: str, index_dtype: str, ranges: bool, images: dict[int, bytes]
 ) -> native.CudaKernel:
-    program = _cuda_program(formula, dtype, index_dtype)
+    program = lower_for_gpus(formula, dtype, index_dtype)
     source = _cuda_source(formula, dtype, index_dtype, ranges)
     return native.CudaKernel(
         inputs=[(given.axis, given.dim) for given in program.inputs],

@@ -11,7 +11,7 @@ from fake_gpu import KERNEL, Counts
 
 from jaxkeops import compiler
 from jaxkeops.backends import cuda
-from jaxkeops.schedule import choose_cut, lower
+from jaxkeops.schedule import choose_cut, lower_for_gpus
 
 CALL_BYTES = 4096  # that a captured launch would copy: no kernel has more
 
@@ -29,7 +29,7 @@ class EmulatedGpus:
         self.driver.fake_begin_capture.argtypes = [ctypes.c_void_p]
         kernels = []
         for formula, dtype, ranges in dict.fromkeys(wanted):
-            program = lower(formula, dtype, "int64", cuda.MACHINE)
+            program = lower_for_gpus(formula, dtype, "int64")
             kernels.append((program, cuda.emit(program, choose_cut(program), ranges)))
         Path(folder).mkdir(exist_ok=True)
         self.built = {each.source.text: each for each in emulation.build(Path(folder), kernels)}

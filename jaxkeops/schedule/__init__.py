@@ -5,5 +5,5 @@ from .choose import (
     nanoseconds_per_pair as nanoseconds_per_pair,
     nanoseconds_per_part as nanoseconds_per_part,
 )
-from .gpu import choose_cut as choose_cut
+from .gpu import choose_cut as choose_cut, lower_for_gpus as lower_for_gpus
 from .lower import lower as lower

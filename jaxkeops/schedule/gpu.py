@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .. import ir
-from ..backends.cuda import Cut
+from ..backends.cuda import MACHINE, Cut, NotByTilesError, Planes, planes_of, tile_bytes
 from ..dtypes import FLOATS
+from ..formula import Formula
+from .lower import lower
 
 # Numbers that the loop over pairs may hold in a thread, of 168 registers: the rest are temporaries.
 # Measured by what the compiler spills, D = 3 to 128 and E = 1 to 64.
@@ -20,8 +24,84 @@ GROUP = 4
 # Instructions in the loop over pairs that the compiler is given at most: about 100 ms.
 CODE = 4000
 
+# Components of a row up to which registers hold four of them: all is then written out.
+FEW_COMPONENTS = 24
+# Sums over components, of pairs or of a row, that a thread has at a time: words.
+SUMS = 64
+# Shared memory of a block: all GPUs give so much, and one of sm_90 has three times as much.
+BLOCK_BYTES = 64 * 1024
+
+
+def lower_for_gpus(formula: Formula, dtype: str, index_dtype: str) -> ir.Program:
+    """The program of `formula`, with loops over components where tiles of pairs serve them."""
+    program = lower(formula, dtype, index_dtype, MACHINE)
+    loops = [s for s in ir.topological(ir.roots(program.accumulator)) if _is_loop(s)]
+    if any(isinstance(loop, ir.Each) or loop.count > FEW_COMPONENTS for loop in loops):
+        try:
+            planes_of(program)
+            return program
+        except NotByTilesError:
+            pass
+    return lower(formula, dtype, index_dtype, MACHINE, loops=False)
+
+
+def _is_loop(scalar: ir.Scalar) -> bool:
+    at_pairs = scalar.rate & ir.PAIR == ir.PAIR
+    return isinstance(scalar, ir.Each) or (isinstance(scalar, ir.Fold) and at_pairs)
+
 
 def choose_cut(program: ir.Program) -> Cut:
+    """How the loops of a program of `lower_for_gpus` are cut."""
+    planes = planes_of(program)
+    return _by_tiles(program, planes) if planes.count else _by_rows(program)
+
+
+def _by_tiles(program: ir.Program, planes: Planes) -> Cut:
+    """A thread has 8 by 8 pairs in float32: each number that it reads serves 8 of them."""
+    words = FLOATS[program.dtype].bytes // 4
+    sums = max((len(sweep.folds) for sweep in planes.sweeps), default=1)
+    rows = max((len(sweep.sources.rows) for sweep in planes.swept), default=0)
+    pair_rows = 8 if words == 1 and rows <= 2 else 4
+    tile = pair_rows * max(4, SUMS // (pair_rows * words * sums))
+    part_rows, part_columns = _part_sizes(planes, words)
+    lives = planes.leaves or part_columns > 8
+    register_lists = True
+    if isinstance(program.accumulator, ir.Lowest):
+        entries = len(program.accumulator.values) * program.accumulator.count * (words + 2)
+        register_lists = entries <= LIST_REGISTERS
+    cut = Cut(
+        rows=1,
+        few_threads=0,
+        tile=tile,
+        chunk=min(CHUNK, tile),
+        # Sums of parts live through the sweeps: with two blocks a thread has 255 registers.
+        min_blocks=2 if words > 1 or (planes.parts and lives) else 3,
+        register_lists=register_lists,
+        pair_rows=pair_rows,
+        part_rows=part_rows,
+        part_columns=part_columns,
+        passes=sum(s.count * len(s.folds) for s in planes.sweeps) <= part_rows * part_columns,
+        wave_blocks=4,
+    )
+    while cut.tile > max(pair_rows, GROUP) and tile_bytes(program, cut) > BLOCK_BYTES:
+        cut = replace(cut, tile=cut.tile // 2, chunk=min(CHUNK, cut.tile // 2))
+    return cut
+
+
+def _part_sizes(planes: Planes, words: int) -> tuple[int, int]:
+    """Rows and columns of sums that a thread has, those that differ by their component alone."""
+    counts = [part.root.count for part in planes.parts]
+    held = max((len(part.sources.rows) for part in planes.parts), default=0)
+    rows = 8 if words * (1 + held) <= 2 else 4
+    # Numbers of rows are held beside each sum. In float64 twice as much would spill.
+    most = (3 - words) * SUMS // (rows * words * (1 + held))
+    columns = 4
+    while columns < most and rows * columns < max(counts, default=0):
+        columns *= 2
+    return rows, columns
+
+
+def _by_rows(program: ir.Program) -> Cut:
     """Rows as many as registers and code allow, up to four: a column is then read once for all."""
     taken = ir.roots(program.accumulator)
     used = [s for s in ir.topological(taken) if s.rate != ir.PARAMETER]

@@ -79,6 +79,33 @@ def test_reductions_agree_with_the_cpu(with_gpus):
     """)
 
 
+def test_many_components_and_many_sums(with_gpus):
+    with_gpus("""
+    many = ["g = Pm(1)", "x = Vi(40)", "y = Vj(40)", "b = Vj(70)"]
+    made = [
+        Genred(GAUSSIAN, many, "Sum", axis=1),
+        Genred("SqDist(x, y) * g", many[:3], "Min_ArgMin", axis=1),
+        Genred("g * (x | y) / 8", many, "SumSoftMaxWeight", axis=1, formula2="b"),
+    ]
+    gpus = start(*((g, "float32", ranged) for g in made for ranged in (False, True)))
+    rng = np.random.default_rng(0)
+    shapes = lambda M, N: ((2, 1, 1), (1, M, 40), (2, N, 40), (1, N, 70))
+    ranges = [[0, 5], [5, 9]], [1, 3], [[0, 10], [3, 4], [20, 30]]
+    ranges = tuple(map(np.array, ranges * 2))
+    for reduction in made:
+        for M, N in ((1, 1), (9, 300), (150, 70)):
+            args = [rng.uniform(0.2, 1.2, shape).astype("float32") for shape in shapes(M, N)]
+            args[0] = args[0][:, 0]
+            check(reduction, args[:reduction.nargs])
+        args = [rng.uniform(0.2, 1.2, shape).astype("float32") for shape in shapes(12, 30)]
+        args = [a[0] for a in args[:reduction.nargs]]
+        args[0] = args[0][0]
+        expected = reduction(*args, ranges=ranges)
+        got = reduction(*args, ranges=ranges, backend="GPU")
+        np.testing.assert_allclose(got[0], expected[0], rtol=1e-5)
+    """)
+
+
 def test_batches_halves_and_empty_reductions(with_gpus):
     with_gpus("""
     reduction = Genred(GAUSSIAN, ALIASES, "Sum", axis=1)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import pytest
 
+from jaxkeops import ir
 from jaxkeops.backends import llvm
-from jaxkeops.backends.cuda import Cut
+from jaxkeops.backends.cuda import Cut, tile_bytes
 from jaxkeops.formula import make_formula, read_formulas
 from jaxkeops.ir import Input
-from jaxkeops.schedule import choose_cut, lower
+from jaxkeops.schedule import choose_cut, lower, lower_for_gpus
 
 GAUSSIAN = "Exp(-SqDist(x, y)) * b"
 
 
 def cut_of(reduction: str, formula: str, D: int, E: int = 1, dtype: str = "float32", **options):
+    made = formula_of(reduction, formula, D, E, **options)
+    return choose_cut(lower(made, dtype, "int64", llvm.host(), loops=False))
+
+
+def formula_of(reduction: str, formula: str, D: int, E: int = 1, **options):
     aliases = [f"x = Vi({D})", f"y = Vj({D})", f"b = Vj({E})"]
     (node,), variables = read_formulas([formula], aliases)
     inputs = [Input(var.axis, var.dim) for var in variables]
-    made = make_formula(reduction, node, inputs, **options)
-    return choose_cut(lower(made, dtype, "int64", llvm.host(), loops=False))
+    return make_formula(reduction, node, inputs, **options)
 
 
 @pytest.mark.parametrize("reduction", ["Sum", "LogSumExp", "Min_ArgMin"])
@@ -54,3 +59,27 @@ def test_long_lists_leave_the_registers():
 def test_much_code_is_written_once():
     assert cut_of("Sum", GAUSSIAN, 3).group == 4
     assert cut_of("Sum", GAUSSIAN, 300, E=300).group == 1
+
+
+def has_loops(reduction: str, formula: str, D: int, E: int = 1) -> bool:
+    program = lower_for_gpus(formula_of(reduction, formula, D, E), "float32", "int64")
+    parts = ir.topological(ir.roots(program.accumulator))
+    return any(isinstance(part, ir.Fold | ir.Each) for part in parts)
+
+
+def test_many_components_are_loops_where_tiles_of_pairs_serve_them():
+    assert not has_loops("Sum", GAUSSIAN, 16)
+    assert has_loops("Sum", GAUSSIAN, 64)
+    assert has_loops("Sum", GAUSSIAN, 3, 64)
+    assert has_loops("Min_ArgMin", "SqDist(x, y)", 64)
+    # A maximum of each component is none of these.
+    assert not has_loops("Max", "x * y", 32)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("D", "E"), [(64, 1), (784, 1), (3, 64), (3, 1024), (128, 128)])
+def test_a_tile_of_pairs_fits_into_the_memory_of_a_block(D, E, dtype):
+    program = lower_for_gpus(formula_of("Sum", GAUSSIAN, D, E), dtype, "int64")
+    cut = choose_cut(program)
+    assert tile_bytes(program, cut) <= 64 * 1024
+    assert cut.tile % cut.pair_rows == cut.tile % cut.chunk == 0

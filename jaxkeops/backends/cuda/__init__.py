@@ -5,3 +5,9 @@ from .cut import Cut as Cut
 from .emit import OPTIONS as OPTIONS, emit as emit, prelude as prelude
 from .launch import Launch as Launch, Source as Source, Step as Step
 from .machine import MACHINE as MACHINE
+from .planes import (
+    NotByTilesError as NotByTilesError,
+    Planes as Planes,
+    planes_of as planes_of,
+)
+from .tile import tile_bytes as tile_bytes

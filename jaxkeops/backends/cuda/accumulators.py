@@ -22,6 +22,8 @@ class Accumulation:
 
     state_values, state_positions: numbers, and positions of columns, in the state of one row.
     keeps_states: whether the states are in the workspace from the start.
+    lost: whether what running sums lack is there as well.
+    passes: walks over all columns.
     """
 
     texts: tuple[str, ...]
@@ -30,12 +32,16 @@ class Accumulation:
     state_values: int
     state_positions: int
     keeps_states: bool = False
+    lost: bool = False
+    passes: int = 1
 
 
 def accumulation(program: Program, values: Values, cut: Cut) -> Accumulation:
     """How `program` accumulates."""
     names = values.names()
     match program.accumulator:
+        case ir.Total() | ir.ShiftedExp() if values.planes.parts:
+            return _parts(program, values, cut)
         case ir.Total(terms):
             return Accumulation((*STATE, "total.cuh"), {}, _add_pair(names, terms), len(terms), 0)
         case ir.Extremum(terms, sense):
@@ -106,6 +112,58 @@ def _shifted_exp(program: Program, names: dict[Scalar, str], sums: ir.ShiftedExp
     }
     states = len(exponents) * (1 + len(weights) + sums.exact)
     return Accumulation((*STATE, "shifted_exp.cuh"), constants, "\n".join(functions), states, 0)
+
+
+def _parts(program: Program, values: Values, cut: Cut) -> Accumulation:
+    """Sums of which many differ by their component alone: they lie in the workspace."""
+    planes, names = values.planes, values.names()
+    powers = isinstance(program.accumulator, ir.ShiftedExp)
+    body = Body(names)
+    given = body.names(planes.shared)
+    terms = body.names([root for root, _ in planes.scalars])
+    lines = [*body.lines, *(f"shared[{k}] = {name};" for k, name in enumerate(given))]
+    lines += (f"terms[{k}] = {name};" for k, name in enumerate(terms))
+    states = ", ".join(str(state) for _, state in planes.scalars) or "0"
+    functions = [
+        function("void", "pair_weights", [*PAIR_ARGUMENTS, "Real *shared", "Real *terms"], lines),
+        function(
+            "int",
+            "state_of",
+            ["int k"],
+            [f"constexpr int states[] = {{{states}}};", "return states[k];"],
+        ),
+    ]
+    at_once = cut.part_rows * cut.part_columns
+    passes = -(-planes.parts[0].root.count // at_once)
+    by_passes = len(planes.parts) == 1 and (passes == 1 or cut.passes)
+    constants = {
+        "int SHARED": str(len(planes.shared)),
+        "int SCALARS": str(len(planes.scalars)),
+        "int SCALAR_SLOTS": str(max(len(planes.scalars), 1)),
+        "int PART_ROWS": str(cut.part_rows),
+        "int PART_COLUMNS": str(cut.part_columns),
+        "bool MANY_TURNS": "false" if by_passes else "true",
+    }
+    states_of_row = sum(map(ir.width, ir.roots(program.accumulator)))
+    if powers:
+        body = Body(names)
+        (exponent,) = body.names(planes.shared[:1])
+        lines = [*body.lines, f"return {exponent};"]
+        functions.append(function("Real", "pair_exponent", PAIR_ARGUMENTS, lines))
+        constants["bool EXACT"] = "true" if program.accumulator.exact else "false"
+        constants["Real FINITE"] = FINITE[program.dtype]
+        states_of_row += program.accumulator.exact
+    texts = ("row_states.cuh", "powers.cuh" if powers else "weights.cuh", "parts.cuh")
+    return Accumulation(
+        texts,
+        constants,
+        "\n".join(functions),
+        states_of_row,
+        0,
+        keeps_states=True,
+        lost=True,
+        passes=passes if by_passes else 1,
+    )
 
 
 def _assigning(name: str, names: dict[Scalar, str], roots: Sequence[Scalar], array: str) -> str:

@@ -22,6 +22,13 @@ class Cut:
                 min_blocks) registers.
     register_lists: whether lists of a `Lowest` are in registers, `rows` times their entries; else
                 they are in the workspace.
+    pair_rows: rows of which a thread computes sums over components, a divisor of `threads`; its
+                columns are `tile / pair_rows`.
+    components: that are in shared memory at a time, a multiple of 4.
+    part_rows, part_columns: of sums that differ by their component alone, those that a thread adds
+                up: multiples of 4.
+    passes: whether all columns are taken again for each share of sums, where there are more than a
+                block holds; else each tile goes to the workspace.
     wave_blocks: blocks of `threads` that fill a multiprocessor, see `Launch`.
     """
 
@@ -33,6 +40,11 @@ class Cut:
     group: int = 4
     min_blocks: int = 3
     register_lists: bool = True
+    pair_rows: int = 8
+    components: int = 16
+    part_rows: int = 8
+    part_columns: int = 8
+    passes: bool = True
     wave_blocks: int = 8
 
     @property

@@ -11,14 +11,18 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from ... import ir
 from ...dtypes import FLOATS
-from ...ir import Program
+from ...ir import Centre, Load, Program
 from .accumulators import Accumulation, accumulation
 from .cut import Cut
 from .launch import Launch, Source, Step
 from .outputs import output_functions, total_widths
+from .planes import planes_of
 from .spelling import TYPES
-from .values import Values, value_functions, values_of
+from .sweeps import part_types, recomputed_planes, shared_values, sweep_types
+from .tile import TileSizes, even, tile_of
+from .values import Values, column_function, value_functions, values_of
 
 TEXTS = Path(__file__).parent / "texts"
 # Contraction is off: a program says itself which sums of products are rounded once.
@@ -34,32 +38,53 @@ PLAN_THREADS = 256
 def emit(program: Program, cut: Cut, ranged: bool = False) -> Source:
     """The kernels of `program`, whose loops are cut as `cut` says.
 
-    ranged: whether each row takes some columns only, as arrays of the call say.
+    ranged: whether each row takes some columns only, as arrays of the call say. Raises
+    `NotByTilesError` for a program with loops that are none of those that tiles of pairs serve.
     """
-    values = values_of(program)
+    values = values_of(program, planes_of(program))
+    by_tiles = bool(values.planes.leaves or values.planes.parts)
     taken = accumulation(program, values, cut)
     totals = sum(output.width for _, output in total_widths(program))
+    tile = tile_of(program, values, cut)
+    scratch = by_tiles and bool(program.columns)
+    width = program.column_width if scratch else 0
     parts = [
         prelude(),
-        _constants(program, cut, ranged, values, taken, totals),
+        _constants(program, cut, ranged, values, taken, totals, tile, width),
         *map(_text, ("power_of_two.cuh", "numbers.cuh", "call.cuh")),
-        value_functions(program, values),
+        value_functions(program, values, scratch),
+        recomputed_planes(program, values),
         *map(_text, ("columns.cuh", "sums.cuh")),
+        *(
+            (
+                _text("planes.cuh"),
+                sweep_types(program, values),
+                part_types(program, values) if values.planes.parts else "",
+                shared_values(values),
+                _text("fill_planes.cuh"),
+            )
+            if by_tiles
+            else (_text("fill_tile.cuh"),)
+        ),
         taken.functions,
         *map(_text, taken.texts),
-        output_functions(program, cut),
+        output_functions(program, cut, in_memory=taken.lost),
         *map(_text, ("outputs.cuh", "rows.cu", "combine.cu", "fill.cu")),
     ]
-    if cut.few_threads and not ranged:
+    few = bool(cut.few_threads) and not ranged and not by_tiles
+    if few:
         parts.append(_text("few_rows.cu"))
     if totals:
         parts.append(_text("totals.cu"))
     if ranged:
         parts.append(_text("plan.cu"))
-    launches = [_launch(program, cut, ranged, values, taken, totals)]
-    if cut.few_threads and not ranged:
+    if scratch:
+        parts += [column_function(program), _text("columns.cu")]
+    launches = [_launch(program, cut, ranged, taken, totals, tile.bytes, width)]
+    if few:
         launches.insert(0, _few_rows(launches[0], cut))
-    return Source("\n".join(parts), tuple(launches))
+    used = {s.slot for s in ir.topological(program.columns) if isinstance(s, Load | Centre)}
+    return Source("\n".join(parts), tuple(launches), tuple(sorted(used)) if scratch else ())
 
 
 @lru_cache(maxsize=1)
@@ -72,13 +97,14 @@ def _launch(
     program: Program,
     cut: Cut,
     ranged: bool,
-    values: Values,
     taken: Accumulation,
     totals: int,
+    tile_bytes: int,
+    column_width: int,
 ) -> Launch:
     real = FLOATS[program.dtype].bytes
     warps = max(cut.threads, COMBINE_THREADS) // 32
-    columns = max(cut.tile * max(len(values.columns), 1) * real, warps * DOUBLE_BYTES)
+    columns = max(tile_bytes, warps * DOUBLE_BYTES)
     steps = [
         Step("fill", "rows", COMBINE_THREADS, when="empty"),
         Step("rows", "tiles", cut.threads, columns),
@@ -86,6 +112,8 @@ def _launch(
     ]
     if totals:
         steps.append(Step("totals", "elements", COMBINE_THREADS, warps * DOUBLE_BYTES))
+    if column_width:
+        steps.insert(1, Step("columns", "columns", COMBINE_THREADS))
     if ranged:
         # Rows that no block of the ranges names get the value of an empty reduction.
         fill = Step("fill", "rows", COMBINE_THREADS)
@@ -96,7 +124,9 @@ def _launch(
         tile_rows=cut.tile_rows,
         tile_columns=cut.tile,
         wave_blocks=cut.wave_blocks,
-        state_bytes=taken.state_values * real + taken.state_positions * INDEX_BYTES,
+        column_bytes=column_width * real,
+        state_bytes=taken.state_values * (1 + taken.lost) * real
+        + taken.state_positions * INDEX_BYTES,
         total_bytes=totals * DOUBLE_BYTES,
         tile_bytes=TILE_BYTES if ranged else 0,
         pair_bytes=PAIR_BYTES if ranged else 0,
@@ -132,11 +162,13 @@ def _constants(
     values: Values,
     taken: Accumulation,
     totals: int,
+    tile: TileSizes,
+    column_width: int,
 ) -> str:
     counts = {
         "PARAMETER": len(values.parameters),
         "ROW": len(values.rows),
-        "COLUMN": len(values.columns),
+        "COLUMN": len(values.columns) + values.planes.count,
         "STATE": taken.state_values,
         "POSITION": taken.state_positions,
         "TOTAL": totals,
@@ -153,7 +185,15 @@ def _constants(
         "TILE_COLUMNS": cut.tile,
         "CHUNK": cut.chunk,
         "GROUP": cut.group,
-        "COLUMN_VALUES": counts["COLUMN"],
+        "COLUMN_VALUES": len(values.columns),
+        "COLUMN_WIDTH": column_width,
+        "PLANES": values.planes.count,
+        "PAIR_ROWS": cut.pair_rows,
+        "STAGED_COMPONENTS": cut.components,
+        "STAGED": tile.staged,
+        "PASSES": taken.passes,
+        "KEPT": len(values.kept),
+        "COMMON": even(values.planes.common),
         "STATE_VALUES": counts["STATE"],
         "STATE_POSITIONS": counts["POSITION"],
         "TOTALS": totals,
@@ -165,6 +205,7 @@ def _constants(
         *(f"constexpr int {name} = {value};" for name, value in integers.items()),
         f"constexpr Index TILE_ROWS = {cut.tile_rows};",
         f"constexpr bool RANGED = {'true' if ranged else 'false'};",
+        f"constexpr bool POWERS = {'true' if tile.powers else 'false'};",
         *_typed(taken.constants.items()),
     ]
     stored = f"typedef {TYPES[program.stored]} Stored;"

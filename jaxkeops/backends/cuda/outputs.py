@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ... import ir
-from ...ir import Index, ListOutput, Output, Program, State
+from ...ir import Each, Index, ListOutput, Output, Program, State
 from .body import Body, function
 from .cut import Cut
 from .spelling import TYPES, number
@@ -24,13 +24,16 @@ def total_widths(program: Program) -> list[tuple[int, Output]]:
     ]
 
 
-def output_functions(program: Program, cut: Cut) -> str:
-    """`finish` for a row and its state, `finish_total`, and the fillers of empty reductions."""
+def output_functions(program: Program, cut: Cut, in_memory: bool) -> str:
+    """`finish` for a row and its state, `finish_total`, and the fillers of empty reductions.
+
+    in_memory: whether states are in the workspace.
+    """
     row = [CALL, "const Arrays &arrays", ELEMENT, "Index row", "const State &state", "double *over"]
     total = [CALL, ELEMENT, "int k", "double sum"]
     return "\n".join(
         (
-            function("void", "finish", row, _finish(program, cut)),
+            function("void", "finish", row, _finish(program, cut, in_memory)),
             function("void", "finish_total", total, _finish_total(program)),
             function("void", "fill_row", [CALL, ELEMENT, "Index row"], _fill_row(program)),
             function("void", "fill_totals", [CALL, ELEMENT], _fill_totals(program)),
@@ -38,9 +41,9 @@ def output_functions(program: Program, cut: Cut) -> str:
     )
 
 
-def _finish(program: Program, cut: Cut) -> list[str]:
+def _finish(program: Program, cut: Cut, in_memory: bool) -> list[str]:
     leaves = ir.topological(program.given)
-    known = {leaf: f"state.value[{leaf.k}]" for leaf in leaves if isinstance(leaf, State)}
+    known = {leaf: _state(leaf, in_memory) for leaf in leaves if isinstance(leaf, State)}
     body = Body(known | loads(program, program.given))
     stores, totals = [], 0
     for slot, output in enumerate(program.outputs):
@@ -51,6 +54,9 @@ def _finish(program: Program, cut: Cut) -> list[str]:
                 continue
             names = [f"state.{array}[{k}]" for k in range(output.width)]
         else:
+            if any(isinstance(value, Each) for value in output.values):
+                _store_all(body, slot, output)
+                continue
             names = [
                 f"state.position[{value.k}]" if isinstance(value, Index) else body.names([value])[0]
                 for value in output.values
@@ -61,6 +67,23 @@ def _finish(program: Program, cut: Cut) -> list[str]:
         else:
             stores += _stores(slot, output, "element * call.M + row", names)
     return [*body.lines, *stores]
+
+
+def _state(leaf: State, in_memory: bool) -> str:
+    place = f"{leaf.k} + c * {leaf.stride}" if leaf.stride else f"{leaf.k}"
+    return f"value_at(call, state, {place})" if in_memory else f"state.value[{place}]"
+
+
+def _store_all(body: Body, slot: int, output: Output) -> None:
+    """Stores values of which many differ by their component alone: loops."""
+    body.lines += _stores(slot, output, "element * call.M + row", [])
+    place = 0
+    for value in output.values:
+        if isinstance(value, Each):
+            body.each(value, lambda name, at=place: f"put(out{slot} + {at} + c, {name});")
+        else:
+            body.lines.append(f"put(out{slot} + {place}, {body.names([value])[0]});")
+        place += ir.width(value)
 
 
 def _stored_list(slot: int, output: ListOutput, array: str) -> Iterator[str]:
@@ -94,16 +117,20 @@ def _finish_total(program: Program) -> Iterator[str]:
 def _fill_row(program: Program) -> Iterator[str]:
     for slot, output in enumerate(program.outputs):
         if isinstance(output, ListOutput) or not output.over_rows:
-            yield from _stores(slot, output, "element * call.M + row", _empties(output))
+            yield from _filled(slot, output, "element * call.M + row")
 
 
 def _fill_totals(program: Program) -> Iterator[str]:
     for slot, output in total_widths(program):
-        yield from _stores(slot, output, "element", _empties(output))
+        yield from _filled(slot, output, "element")
 
 
-def _empties(output: Output | ListOutput) -> list[str]:
-    empty = output.empty if isinstance(output.empty, tuple) else (output.empty,) * output.width
-    if output.dtype in ("int32", "int64"):
-        return [f"Index({int(value)})" for value in empty]
-    return [number(value) for value in empty]
+def _filled(slot: int, output: Output | ListOutput, where: str) -> Iterator[str]:
+    empty = output.empty if isinstance(output.empty, tuple) else (output.empty,)
+    integers = output.dtype in ("int32", "int64")
+    names = [f"Index({int(value)})" if integers else number(value) for value in empty]
+    if isinstance(output.empty, tuple):
+        yield from _stores(slot, output, where, names)
+    else:
+        yield from _stores(slot, output, where, [])
+        yield f"for (int k = 0; k < {output.width}; ++k) put(out{slot} + k, {names[0]});"

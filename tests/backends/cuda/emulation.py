@@ -78,9 +78,11 @@ class Emulated:
         outputs = [_output(output, batch, M) for output in self.program.outputs]
         states = splits if splits > 1 or launch.keeps_states else 0
         # Noise: nothing may rely on a clean workspace.
+        scratches = elements if self.source.column_inputs else 1
         workspace = [
             np.full(size, 0xA5, np.uint8)
             for size in (
+                scratches * N * launch.column_bytes,
                 states * elements * M * launch.state_bytes,
                 elements * tiles * launch.total_bytes,
                 tiles * launch.tile_bytes if ranges else 0,
@@ -90,7 +92,9 @@ class Emulated:
         patterns = () if ranges is None else (ranges.row_blocks, ranges.ends, ranges.column_blocks)
         words = [M, N, elements, tiles, splits, split_columns]
         words += [1] * (BATCH_AXES - len(batch)) + list(batch)
-        words += [0] * BATCH_AXES + [0]
+        # No two batch elements share a scratch, unless there is one for all.
+        shares = [int(np.prod(batch[axis + 1 :])) for axis in range(len(batch))]
+        words += [0] * (BATCH_AXES - len(batch)) + (shares if scratches > 1 else [0] * len(batch))
         words += [array.ctypes.data if array.size else 0 for array in workspace]
         words += [blocks, columns, ranges.ends.itemsize if ranges else 0]
         words += [array.ctypes.data for array in patterns] or [0, 0, 0]
@@ -103,16 +107,20 @@ class Emulated:
         sizes = {
             "tiles": elements * tiles,
             "rows": elements * tiles,
+            "columns": scratches,
             "elements": elements,
             "once": 1,
         }
         for step in launch.steps:
             wanted = {"always": not empty, "split": not empty and splits > 1, "empty": empty}
             if wanted[step.when]:
+                blocks_x = sizes[step.grid]
+                if step.grid == "columns":
+                    blocks_x *= -(-N // step.threads)
                 function = getattr(self.library, f"{self.name}_{step.function}")
                 failed = function(
                     ctypes.c_void_p(call.ctypes.data),
-                    ctypes.c_uint(sizes[step.grid]),
+                    ctypes.c_uint(blocks_x),
                     ctypes.c_uint(splits if step.grid == "tiles" else 1),
                     ctypes.c_uint(step.threads),
                     ctypes.c_size_t(step.shared_bytes),

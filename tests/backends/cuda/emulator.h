@@ -175,6 +175,16 @@ inline double from_lane(double value, int mask) {
     const unsigned lane = emulator::current % emulator::kLanes;
     return emulator::exchange(value)[lane ^ mask];
 }
+inline bool any_thread(bool condition) {
+    static bool any = false;
+    __syncthreads();
+    any |= condition;
+    __syncthreads();
+    const bool found = any;
+    __syncthreads();
+    any = false;
+    return found;
+}
 inline bool any_lane(bool condition) {
     const double *all = emulator::exchange(condition);
     for (unsigned lane = 0; lane < emulator::kLanes; ++lane)

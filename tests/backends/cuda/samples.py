@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from jaxkeops.backends import llvm
+from jaxkeops.backends import cuda, llvm
 from jaxkeops.backends.cuda import Cut
-from jaxkeops.formula import OPS, F, Node, Var, make_formula, read_formulas
+from jaxkeops.formula import OPS, F, Formula, Node, Var, make_formula, read_formulas
 from jaxkeops.ir import Input, Program
 from jaxkeops.schedule import lower
 
@@ -35,6 +35,17 @@ CASES = [
 LISTS = [(1, "SqDist(x, y)"), (5, "SqDist(x, y)"), (3, "Sin(9 * x * y)"), (70, "SqDist(x, y)")]
 REGISTER_ENTRIES = 16  # longer lists of these tests are in the workspace
 SMALL = Cut(rows=2, threads=32, tile=64, chunk=16)
+LOOPS = Cut(
+    rows=1,
+    threads=32,
+    few_threads=0,
+    tile=16,
+    chunk=8,
+    pair_rows=4,
+    components=8,
+    part_rows=4,
+    part_columns=4,
+)
 
 
 def program_of(
@@ -45,10 +56,30 @@ def program_of(
     weight: str | None = None,
     **options,
 ) -> Program:
+    made = _formula(reduction, formula, aliases, weight, options)
+    return lower(made, dtype, "int64", llvm.host(), loops=False)
+
+
+def program_with_loops(
+    reduction: str,
+    formula: str,
+    dtype: str,
+    aliases: Sequence[str],
+    weight: str | None = None,
+    **options,
+) -> Program:
+    """The same with loops over components, and inner products, where there are many."""
+    return lower(
+        _formula(reduction, formula, aliases, weight, options), dtype, "int64", cuda.MACHINE
+    )
+
+
+def _formula(
+    reduction: str, formula: str, aliases: Sequence[str], weight: str | None, options: dict
+) -> Formula:
     (node, *weights), variables = read_formulas([formula, *filter(None, [weight])], list(aliases))
     inputs = [Input(var.axis, var.dim) for var in variables]
-    made = make_formula(reduction, node, inputs, *weights, **options)
-    return lower(made, dtype, "int64", llvm.host(), loops=False)
+    return make_formula(reduction, node, inputs, *weights, **options)
 
 
 def arrays_of(

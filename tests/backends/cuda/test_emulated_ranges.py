@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from emulation import Emulated, Pattern, build, eps_of
-from samples import CASES, GAUSSIAN, SMALL, arrays_of, program_of
+from samples import CASES, GAUSSIAN, LOOPS, SMALL, arrays_of, program_of, program_with_loops
 
 from jaxkeops.backends import cuda
 from jaxkeops.ir import ListOutput
@@ -17,6 +17,11 @@ pytestmark = [
     pytest.mark.compiles,
     pytest.mark.skipif(not shutil.which("g++"), reason="needs g++"),
 ]
+MANY_ALIASES = ["g = Pm(1)", "x = Vi(27)", "y = Vj(27)", "b = Vj(30)"]
+MANY = {
+    "many components": ("Min_ArgMin", "SqDist(x, y)"),
+    "many sums": ("Sum", GAUSSIAN),
+}
 M, N = 300, 500
 # Row blocks out of order, longer than a tile and of one row, rows that none names; blocks of
 # columns that overlap, are empty, or are one column; a row block without any.
@@ -32,6 +37,9 @@ def kernels(tmp_path_factory) -> dict[object, Emulated]:
     wanted["over rows"] = program_of("Sum", GAUSSIAN, "float64", over_rows=1)
     folder = tmp_path_factory.mktemp("ranges")
     texts = [(program, cuda.emit(program, SMALL, ranged=True)) for program in wanted.values()]
+    for name, (reduction, formula) in MANY.items():
+        wanted[name] = program_with_loops(reduction, formula, "float64", MANY_ALIASES)
+        texts.append((wanted[name], cuda.emit(wanted[name], LOOPS, ranged=True)))
     return dict(zip(wanted, build(folder, texts), strict=True))
 
 
@@ -80,7 +88,7 @@ def agree(kernel: Emulated, results, right) -> None:
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 @pytest.mark.parametrize("splits", [1, 3])
-@pytest.mark.parametrize("what", [*CASES, "lists", "over rows"], ids=str)
+@pytest.mark.parametrize("what", [*CASES, "lists", "over rows", *MANY], ids=str)
 def test_each_row_takes_the_columns_of_its_block(what, splits, dtype, kernels, rng):
     kernel = kernels[what]
     arrays = arrays_of(kernel.program, rng, M, N)

@@ -7,8 +7,8 @@ struct Call {
     Index splits;             // into which the columns are cut
     Index split_columns;      // of a split, without ranges
     Index extents[4];         // of the batch axes, the last one fastest
-    Index scratch_strides[4]; // unused: values of columns are made as they enter a tile
-    void *scratch;
+    Index scratch_strides[4]; // in scratches
+    void *scratch;            // (scratches, N, COLUMN_WIDTH), if values of columns are kept
     void *states;             // what each split holds for each row: see states.cuh
     void *totals;             // (elements, tiles, TOTALS) sums over rows, of doubles
     void *range_tiles;        // (tiles,) of Tile
@@ -37,18 +37,31 @@ DEVICE Block block_of(const Call &call) {
 // The inputs of one element of the batch.
 struct Arrays {
     const Stored *input[INPUTS];
+    const Real *scratch; // what was computed once for each column
+    Index columns;       // of an input
 };
 
+// About the middle of the columns, of one component: the mean of four of them.
+DEVICE Real centre_of(const Stored *component, Index dim, Index columns) {
+    Real sum = 0;
+#pragma unroll
+    for (int n = 0; n < 4; ++n) sum += Real(get(component + columns * n / 4 * dim));
+    return sum * Real(0.25);
+}
+
 DEVICE Arrays arrays_of(const Call &call, unsigned element) {
-    Index offsets[INPUTS] = {};
+    Index offsets[INPUTS] = {}, scratch = 0;
 #pragma unroll 1
     for (int axis = 3; axis >= 0 && element; --axis) {
         const unsigned extent = (unsigned)call.extents[axis], digit = element % extent;
         element /= extent;
 #pragma unroll
         for (int k = 0; k < INPUTS; ++k) offsets[k] += digit * call.strides[k][axis];
+        if (COLUMN_WIDTH) scratch += digit * call.scratch_strides[axis];
     }
     Arrays arrays;
+    arrays.scratch = (const Real *)call.scratch + scratch * call.N * COLUMN_WIDTH;
+    arrays.columns = call.N;
 #pragma unroll
     for (int k = 0; k < INPUTS; ++k)
         arrays.input[k] = (const Stored *)((const char *)call.inputs[k] + offsets[k]);

@@ -44,7 +44,9 @@ DEVICE void settle(
 #pragma unroll 1
         for (Index position = first; position < last; ++position) {
             Real v[COLUMN_SLOTS], terms[STATE_SLOTS], again = 0;
-            column_values(arrays, column_at(call, tile, position), p, v);
+            const Index column = column_at(call, tile, position);
+            column_values(arrays, column, p, v);
+            pair_planes(arrays, row, column, p, u, v);
             pair_terms(p, u, v, terms);
 #pragma unroll
             for (int k = 0; k < STATE_VALUES; ++k)
@@ -72,7 +74,7 @@ template <int ROWS, int THREADS> struct Rows {
     Real best[ROWS][STATE_SLOTS];
     unsigned chunk[ROWS][STATE_SLOTS];
 
-    DEVICE void start_all(const Call &, Index, Index, const Tile &) {
+    DEVICE void start_all(const Call &, const Arrays &, Index, Index, const Tile &) {
 #pragma unroll
         for (int r = 0; r < ROWS; ++r)
 #pragma unroll
@@ -92,7 +94,7 @@ template <int ROWS, int THREADS> struct Rows {
 
     DEVICE void take(
         const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int count,
-        unsigned number) {
+        unsigned number, bool) {
 #pragma unroll 1
         for (int first = 0; first < count; first += CHUNK) {
             const int last = first + CHUNK < count ? first + CHUNK : count;
@@ -102,8 +104,8 @@ template <int ROWS, int THREADS> struct Rows {
 #pragma unroll
                 for (int k = 0; k < STATE_VALUES; ++k) found[r][k] = worst();
             int at = end_of_groups(first, last);
-            const Real *group = columns + first * COLUMN_SLOTS;
-            const Real *const end = columns + at * COLUMN_SLOTS;
+            const Real *group = group_at(columns, first);
+            const Real *const end = group_at(columns, at);
 #pragma unroll 1
             for (; group < end; group += GROUP_SIZE) {
                 Real v[4][COLUMN_SLOTS];

@@ -5,18 +5,19 @@
 template <int ROWS, int THREADS> struct Rows : Lists<ROWS, THREADS> {
     Index first; // position of the first column
 
-    DEVICE void start_all(const Call &call, Index split, Index element, const Tile &tile) {
+    DEVICE void start_all(
+        const Call &call, const Arrays &, Index split, Index element, const Tile &tile) {
         first = share_of(call, tile, split).first;
         this->start_lists(call, split, element, tile);
     }
 
     DEVICE void take(
         const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int count,
-        unsigned number) {
+        unsigned number, bool) {
         const Index here = first + number * (Index)TILE_COLUMNS;
         int at = end_of_groups(0, count);
         const Real *group = columns;
-        const Real *const end = columns + at * COLUMN_SLOTS;
+        const Real *const end = group_at(columns, at);
 #pragma unroll 1
         for (; group < end; group += GROUP_SIZE) {
             Real v[4][COLUMN_SLOTS];
@@ -35,7 +36,7 @@ template <int ROWS, int THREADS> struct Rows : Lists<ROWS, THREADS> {
                 }
             }
             if (!beaten) continue;
-            const int from = (int)(group - columns) / COLUMN_SLOTS;
+            const int from = (int)(group - columns) / GROUP_SIZE * 4;
             put_columns(p, u, columns, from, from + 4, here);
         }
         put_columns(p, u, columns, at, count, here);

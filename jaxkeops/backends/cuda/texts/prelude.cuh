@@ -116,4 +116,5 @@ template <class T> DEVICE T read_only(const T *address) { return __ldg(address);
 
 // The value of lane `lane ^ mask`, in all lanes of the warp at once.
 DEVICE double from_lane(double value, int mask) { return __shfl_xor_sync(~0u, value, mask); }
+DEVICE bool any_thread(bool condition) { return __syncthreads_or(condition); }
 DEVICE bool any_lane(bool condition) { return __any_sync(~0u, condition); }

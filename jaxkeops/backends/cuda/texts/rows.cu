@@ -12,21 +12,24 @@ DEVICE void reduce(const Call &call, const Block &block, const Tile &tile, unsig
         const Arrays arrays = arrays_of(call, block.element);
         const Index first = tile.begin + threadIdx.x;
         Rows<ROWS, THREADS> held;
-        held.start_all(call, split, element, tile);
+        held.start_all(call, arrays, split, element, tile);
         {
             Real p[PARAMETER_SLOTS], u[ROWS][ROW_SLOTS];
             parameter_values(arrays, p);
 #pragma unroll
             for (int r = 0; r < ROWS; ++r)
                 row_values(arrays, smaller(first + r * THREADS, tile.end - 1), p, u[r]);
-            unsigned turn = 0;
 #pragma unroll 1
-            for (Index at = share.first; at < share.last; at += TILE_COLUMNS, ++turn) {
-                const int count = (int)smaller(TILE_COLUMNS, share.last - at);
-                __syncthreads();
-                fill_tile<THREADS>(call, arrays, tile, p, at, count, columns);
-                __syncthreads();
-                held.take(p, u, columns, count, turn);
+            for (int pass = 0; pass < PASSES; ++pass) {
+                unsigned turn = 0;
+#pragma unroll 1
+                for (Index at = share.first; at < share.last; at += TILE_COLUMNS, ++turn) {
+                    const int count = (int)smaller(TILE_COLUMNS, share.last - at);
+                    __syncthreads();
+                    fill_tile<THREADS>(call, arrays, tile, p, u[0], at, count, columns);
+                    __syncthreads();
+                    held.take(p, u, columns, count, turn, at + TILE_COLUMNS >= share.last);
+                }
             }
         }
 #pragma unroll 1

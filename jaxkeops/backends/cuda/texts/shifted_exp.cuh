@@ -69,7 +69,7 @@ DEVICE void conclude(const Call &, const Tile &, State &state) {
 template <int ROWS, int THREADS> struct Rows {
     State state[ROWS];
 
-    DEVICE void start_all(const Call &, Index, Index, const Tile &) {
+    DEVICE void start_all(const Call &, const Arrays &, Index, Index, const Tile &) {
 #pragma unroll
         for (int r = 0; r < ROWS; ++r) start(state[r]);
     }
@@ -82,7 +82,7 @@ template <int ROWS, int THREADS> struct Rows {
 
     DEVICE void take(
         const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int count,
-        unsigned number) {
+        unsigned number, bool) {
         bool careful = number == 0;
         int from = 0;
         while (from < count) {
@@ -145,8 +145,8 @@ template <int ROWS, int THREADS> struct Rows {
         Real (*sum)[STATE_SLOTS]) {
         clear(sum);
         int at = end_of_groups(from, to);
-        const Real *group = columns + from * COLUMN_SLOTS;
-        const Real *const end = columns + at * COLUMN_SLOTS;
+        const Real *group = group_at(columns, from);
+        const Real *const end = group_at(columns, at);
 #pragma unroll 1
         for (; group < end; group += GROUP_SIZE) {
             Real v[4][COLUMN_SLOTS];

@@ -16,7 +16,7 @@ DEVICE void conclude(const Call &, const Tile &, State &) {}
 template <int ROWS, int THREADS> struct Rows {
     State state[ROWS];
 
-    DEVICE void start_all(const Call &, Index, Index, const Tile &) {
+    DEVICE void start_all(const Call &, const Arrays &, Index, Index, const Tile &) {
 #pragma unroll
         for (int r = 0; r < ROWS; ++r) start(state[r]);
     }
@@ -28,7 +28,7 @@ template <int ROWS, int THREADS> struct Rows {
     }
 
     DEVICE void take(
-        const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int count, unsigned) {
+        const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int count, unsigned, bool) {
         Real sum[ROWS][STATE_SLOTS];
 #pragma unroll
         for (int r = 0; r < ROWS; ++r)
@@ -36,7 +36,7 @@ template <int ROWS, int THREADS> struct Rows {
             for (int k = 0; k < STATE_VALUES; ++k) sum[r][k] = 0;
         int at = end_of_groups(0, count);
         const Real *group = columns;
-        const Real *const end = columns + at * COLUMN_SLOTS;
+        const Real *const end = group_at(columns, at);
 #pragma unroll 1
         for (; group < end; group += GROUP_SIZE) {
             Real v[4][COLUMN_SLOTS];

@@ -1,0 +1,161 @@
+// Sums over many components for all pairs of a tile, left in planes behind the columns.
+//
+// A thread takes PAIR_ROWS rows and PAIR_COLUMNS columns, so that a number that it reads from shared
+// memory serves several pairs. Some components at a time are staged there, of all rows and columns.
+
+constexpr int THREADS_ACROSS = PAIR_ROWS; // a block has as many rows as threads
+constexpr int THREADS_DOWN = THREADS / THREADS_ACROSS;
+constexpr int PAIR_COLUMNS = TILE_COLUMNS / THREADS_ACROSS;
+// Four numbers more than are used: 16 bytes of neighbouring rows then lie in different banks.
+constexpr int STAGED_ROW = STAGED_COMPONENTS + 4;
+
+// A tile, and where the parts of shared memory are that serve it.
+struct Staging {
+    const Arrays &arrays;
+    const Tile &rows;
+    const Real *p;
+    Real *columns;      // see columns.cuh
+    Real *staged;       // some components of all rows and columns
+    Real *kept;         // (KEPT, TILE_ROWS), of rows
+    Real *factors;      // (2, TILE_ROWS), see powers.cuh
+    Real *common;       // the same for all pairs, of each component: see `share_common`
+    Index *where;       // (TILE_COLUMNS,) which columns these are
+};
+
+DEVICE Staging staging_of(
+    const Arrays &arrays, const Tile &rows, const Real *p, Real *shared) {
+    Real *const staged = shared + TILE_COLUMNS / 4 * GROUP_SIZE, *const kept = staged + STAGED;
+    Real *const factors = kept + KEPT * TILE_ROWS;
+    Real *const common = factors + (POWERS ? 2 * TILE_ROWS : 0);
+    return {arrays, rows, p, shared, staged, kept, factors, common, (Index *)(common + COMMON)};
+}
+
+template <class Sweep> DEVICE void share_common(const Staging &tile) {
+#pragma unroll 1
+    for (int c = threadIdx.x; c < Sweep::COUNT; c += THREADS) {
+        Real parts[Sweep::COMMON_PARTS ? Sweep::COMMON_PARTS : 1];
+        Sweep::common_parts(tile.arrays, c, tile.p, parts);
+#pragma unroll
+        for (int part = 0; part < Sweep::COMMON_PARTS; ++part)
+            tile.common[Sweep::COMMON + part * Sweep::COUNT + c] = parts[part];
+    }
+}
+
+// Reads four components in a row of each part, for one row or column of the tile.
+template <class Sweep, bool IS_ROW>
+DEVICE void stage_four(const Staging &tile, int place, int first, Real *to) {
+    constexpr int PARTS = IS_ROW ? Sweep::ROW_PARTS : Sweep::COLUMN_PARTS;
+    const Index at = IS_ROW ? smaller(tile.rows.begin + place, tile.rows.end - 1)
+                            : tile.where[place];
+    Real parts[4][PARTS ? PARTS : 1];
+#pragma unroll
+    for (int q = 0; q < 4; ++q) {
+        const int c = Sweep::COUNT % 4 && first + q >= Sweep::COUNT ? Sweep::COUNT - 1 : first + q;
+        if (IS_ROW) Sweep::row_parts(tile.arrays, at, c, tile.p, tile.kept + place,
+                                        tile.common + Sweep::COMMON, parts[q]);
+        else Sweep::column_parts(tile.arrays, at, c, tile.p, parts[q]);
+    }
+#pragma unroll
+    for (int part = 0; part < PARTS; ++part)
+        *(math::Quad<Real> *)(to + part * (IS_ROW ? TILE_ROWS : TILE_COLUMNS) * STAGED_ROW) = {
+            parts[0][part], parts[1][part], parts[2][part], parts[3][part]};
+}
+
+template <class Sweep, int UNROLLED> DEVICE void stage(const Staging &tile, int first) {
+    constexpr int FOURS = STAGED_COMPONENTS / 4;
+    Real *const columns = tile.staged + Sweep::ROW_PARTS * TILE_ROWS * STAGED_ROW;
+#pragma unroll UNROLLED
+    for (int turn = 0; turn < FOURS; ++turn) {
+        const int k = turn * THREADS + threadIdx.x, c = k % FOURS * 4, place = k / FOURS;
+        if (Sweep::COUNT % STAGED_COMPONENTS && first + c >= Sweep::COUNT) continue;
+        stage_four<Sweep, true>(tile, place, first + c, tile.staged + place * STAGED_ROW + c);
+    }
+#pragma unroll UNROLLED
+    for (int turn = 0; turn < (TILE_COLUMNS * FOURS + THREADS - 1) / THREADS; ++turn) {
+        const int k = turn * THREADS + threadIdx.x, c = k % FOURS * 4, place = k / FOURS;
+        if (TILE_COLUMNS * FOURS % THREADS && place >= TILE_COLUMNS) continue;
+        if (Sweep::COUNT % STAGED_COMPONENTS && first + c >= Sweep::COUNT) continue;
+        stage_four<Sweep, false>(tile, place, first + c, columns + place * STAGED_ROW + c);
+    }
+}
+
+// Adds WIDTH components, of those staged from `c` on, to the sums of this thread's pairs.
+template <class Sweep, int WIDTH>
+DEVICE void add_components(
+    const Staging &tile, int c, Real (*sum)[PAIR_COLUMNS][Sweep::SUMS]) {
+    constexpr int XS = Sweep::ROW_PARTS ? Sweep::ROW_PARTS : 1;
+    constexpr int YS = Sweep::COLUMN_PARTS ? Sweep::COLUMN_PARTS : 1;
+    const Real *const rows =
+        tile.staged + threadIdx.x / THREADS_ACROSS * STAGED_ROW + c;
+    const Real *const columns = tile.staged + Sweep::ROW_PARTS * TILE_ROWS * STAGED_ROW +
+                                threadIdx.x % THREADS_ACROSS * STAGED_ROW + c;
+    Real x[PAIR_ROWS][WIDTH][XS];
+#pragma unroll
+    for (int r = 0; r < PAIR_ROWS; ++r)
+        get_parts<WIDTH, Sweep::ROW_PARTS>(
+            rows + r * THREADS_DOWN * STAGED_ROW, TILE_ROWS * STAGED_ROW, x[r]);
+#pragma unroll
+    for (int j = 0; j < PAIR_COLUMNS; ++j) {
+        Real y[WIDTH][YS];
+        get_parts<WIDTH, Sweep::COLUMN_PARTS>(
+            columns + j * THREADS_ACROSS * STAGED_ROW, TILE_COLUMNS * STAGED_ROW, y);
+#pragma unroll
+        for (int q = 0; q < WIDTH; ++q)
+#pragma unroll
+            for (int r = 0; r < PAIR_ROWS; ++r) Sweep::step(tile.p, x[r][q], y[q], sum[r][j]);
+    }
+}
+
+// Computes the sums of all pairs, and leaves them in planes; if ONLY_NAN, where a plane has NaN.
+template <class Sweep, bool ONLY_NAN> DEVICE void sweep(const Staging &tile, int) {
+    Real sum[PAIR_ROWS][PAIR_COLUMNS][Sweep::SUMS];
+#pragma unroll
+    for (int r = 0; r < PAIR_ROWS; ++r)
+#pragma unroll
+        for (int j = 0; j < PAIR_COLUMNS; ++j)
+#pragma unroll
+            for (int s = 0; s < Sweep::SUMS; ++s) sum[r][j][s] = 0;
+#pragma unroll 1
+    for (int first = 0; first < Sweep::COUNT; first += STAGED_COMPONENTS) {
+        __syncthreads();
+        stage<Sweep, ONLY_NAN ? 1 : STAGED_COMPONENTS / 4>(tile, first);
+        __syncthreads();
+        const int left = Sweep::COUNT - first;
+        const int here = left < STAGED_COMPONENTS ? left : STAGED_COMPONENTS;
+        // What is seldom done gets little code.
+        const int fours = ONLY_NAN ? 0 : here / 4 * 4;
+#pragma unroll 1
+        for (int c = 0; c < fours; c += 4) add_components<Sweep, 4>(tile, c, sum);
+        if (ONLY_NAN || Sweep::COUNT % 4)
+#pragma unroll 1
+            for (int c = fours; c < here; ++c) add_components<Sweep, 1>(tile, c, sum);
+    }
+    const int row = threadIdx.x / THREADS_ACROSS, column = threadIdx.x % THREADS_ACROSS;
+#pragma unroll
+    for (int j = 0; j < PAIR_COLUMNS; ++j)
+#pragma unroll
+        for (int r = 0; r < PAIR_ROWS; ++r)
+#pragma unroll
+            for (int s = 0; s < Sweep::SUMS; ++s) {
+                Real &cell = plane_at(
+                    tile.columns, Sweep::PLANE + s, column + j * THREADS_ACROSS,
+                    row + r * THREADS_DOWN);
+                if (!ONLY_NAN || !(cell == cell)) cell = sum[r][j][s];
+            }
+}
+
+// Makes a plane of sums that of a guard; where any pair of the tile needs it, the exact way.
+template <class Check>
+DEVICE void check(const Staging &tile, const Real *p, const Real *u, int count) {
+    __syncthreads();
+    bool doubtful = false;
+#pragma unroll 4
+    for (int k = 0; k < count; ++k) {
+        Real v[COLUMN_SLOTS], fast;
+        get_column(tile.columns, k, v);
+        const bool good = Check::is_good(p, u, v, fast);
+        doubtful |= !good;
+        plane_at(tile.columns, Check::PLANE, k, threadIdx.x) = good ? fast : math::nan(Real());
+    }
+    if (any_thread(doubtful)) sweep<typename Check::Exact, true>(tile, count);
+}

@@ -1,0 +1,101 @@
+"""Programs with loops over components as machine code: what they cost, and that nothing spills."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pytest
+import toolkit
+from samples import GAUSSIAN
+
+from jaxkeops.backends import cuda
+from jaxkeops.formula import make_formula, read_formulas
+from jaxkeops.ir import Input
+from jaxkeops.schedule import choose_cut, lower_for_gpus
+
+MISSING = toolkit.missing()
+pytestmark = [
+    pytest.mark.compiles,
+    pytest.mark.skipif(MISSING is not None, reason=f"needs {MISSING}"),
+]
+GRADIENT = f"Grad({GAUSSIAN}, x, e)"
+ARCHITECTURES = ["sm_75", "sm_80", "sm_90", "sm_100", "sm_120"]
+# Reduction, formula, D, E.
+WORKLOADS = {
+    "distances": ("Sum", GAUSSIAN, 64, 1),
+    "many distances": ("Sum", GAUSSIAN, 784, 1),
+    "gradient": ("Sum", GRADIENT, 64, 1),
+    "long gradient": ("Sum", GRADIENT, 784, 1),
+    "value and gradient": ("Sum", f"Concat({GAUSSIAN}, {GRADIENT})", 64, 1),
+    "log-sum-exp": ("LogSumExp", "-g * SqDist(x, y)", 64, 1),
+    "argmin": ("ArgMin", "SqDist(x, y)", 64, 1),
+    "nearest": ("ArgKMin", "SqDist(x, y)", 64, 1),
+    "sums": ("Sum", GAUSSIAN, 3, 64),
+    "many sums": ("Sum", GAUSSIAN, 3, 1024),
+    "both": ("Sum", GAUSSIAN, 64, 256),
+    "attention": ("SumSoftMaxWeight", "(x | y)", 64, 64),
+}
+
+
+def text_of(name: str, dtype: str = "float32") -> str:
+    reduction, formula, D, E = WORKLOADS[name]
+    weighted = reduction == "SumSoftMaxWeight"
+    aliases = ["g = Pm(1)", f"x = Vi({D})", f"y = Vj({D})", f"b = Vj({E})", f"e = Vi({E})"]
+    (node, *weights), variables = read_formulas([formula, "b"][: 1 + weighted], aliases)
+    inputs = [Input(var.axis, var.dim) for var in variables]
+    options = {"count": 10} if reduction == "ArgKMin" else {}
+    made = make_formula(reduction, node, inputs, *weights, **options)
+    program = lower_for_gpus(made, dtype, "int64")
+    return cuda.emit(program, choose_cut(program)).text
+
+
+@lru_cache
+def compiled(name: str, dtype: str, architecture: str) -> dict[str, toolkit.Function]:
+    return toolkit.functions(toolkit.compile_cubin(text_of(name, dtype), architecture))
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_nothing_spills(name):
+    """Each on one architecture."""
+    architecture = ARCHITECTURES[list(WORKLOADS).index(name) % 5]
+    for function in compiled(name, "float32", architecture).values():
+        assert function.stack == function.local == 0
+
+
+@pytest.mark.parametrize("name", ["distances", "gradient", "attention"])
+def test_nothing_of_float64_spills(name):
+    for function in compiled(name, "float64", "sm_90").values():
+        assert function.stack == function.local == 0
+
+
+def costs(name: str) -> list[float]:
+    """Slots for each product that is added to a sum, in the loops that do little else."""
+    loops = [
+        loop
+        for loop in compiled(name, "float32", "sm_90")["rows"].loops
+        if loop.opcodes["FFMA"] >= 128
+    ]
+    return [loop.slots / loop.opcodes["FFMA"] for loop in loops]
+
+
+@pytest.mark.parametrize(
+    ("name", "slots"),
+    [
+        ("distances", [1.1]),
+        ("sums", [1.1]),
+        ("many sums", [1.1, 1.1]),
+        ("attention", [1.1, 1.1]),
+        ("gradient", [1.1, 2.1]),
+    ],
+)
+def test_what_is_read_serves_many_products(name, slots):
+    """Of sums over components, and of sums that differ by their component alone; a gradient adds
+    products of differences."""
+    found = sorted(costs(name))
+    assert len(found) == len(slots)
+    assert all(cost <= most for cost, most in zip(found, slots, strict=True)), found
+
+
+def test_many_components_have_a_text_as_short_as_few():
+    few, many = (len(text_of(name)) for name in ("distances", "many distances"))
+    assert many < 1.01 * few
