@@ -1,0 +1,65 @@
+"""The benchmark of GPUs where there is none: its formulas, its plan, and how it walks."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import jaxkeops.numpy
+from benchmarks.accuracy import error
+from benchmarks.gpu import cases, run
+from benchmarks.gpu.engines import Engine
+
+
+@pytest.mark.parametrize("case", cases.CASES, ids=lambda case: case.workload.name)
+def test_a_formula_and_its_dense_form_agree(case):
+    workload = case.at(150)
+    arrays = workload.arrays("float64")
+    operation = jaxkeops.numpy.Genred(workload.formula, workload.aliases, **workload.options)
+    assert error(workload, operation(*arrays, backend="CPU"), arrays) < 1e-12
+
+
+def test_the_list_needs_no_gpu():
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.gpu", "--list"], capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert all(case.workload.name in ran.stdout for case in cases.CASES)
+
+
+def walked(monkeypatch, seconds: dict[str, float], until: float = math.inf) -> list[run.Row]:
+    """The rows of one case whose engines take so long for each 10000 rows."""
+    monkeypatch.setattr(run, "SIZES", (100, 1000))
+    monkeypatch.setattr(run.clock, "seconds", lambda engine, limit: engine.start()[0])
+    monkeypatch.setattr(run, "error", lambda *_: 0.0)
+
+    def make(name, workload, arrays):
+        if name == "broken":
+            raise RuntimeError("no such thing")
+        took = seconds[name] * (workload.rows[0] / 100) ** 2
+        return Engine(lambda: (took,), lambda _: None, lambda _: np.zeros(1))
+
+    monkeypatch.setattr(run, "make", make)
+    names = [*seconds, "broken"]
+    return list(run.rows(cases.CASES[:1], names, lambda _: 1e9, until, lambda _: None))
+
+
+def test_competitors_that_would_take_too_long_are_left_out(monkeypatch):
+    rows = walked(monkeypatch, {"jaxkeops.torch": 1.0, "torch": 1.0, "quick": 0.01})
+    found = {(row["engine"], row["rows"]): row for row in rows}
+    assert found["jaxkeops.torch", 1000]["seconds"] == 100
+    assert found["torch", 1000]["left_out"] == "would take about 100 s"
+    assert found["quick", 1000]["seconds"] == 1.0
+    assert "no such thing" in found["broken", 100]["failed"]
+    assert ("broken", 1000) not in found
+    ratios = {(each["over"], each["rows"]): each["times"] for each in run.ratios(rows)}
+    assert ratios == {("torch", 100): 1.0, ("quick", 100): 0.01, ("quick", 1000): 0.01}
+
+
+def test_nothing_begins_when_no_time_is_left(monkeypatch):
+    rows = walked(monkeypatch, {"jaxkeops.torch": 1.0}, until=0)
+    assert all(row["left_out"] == "no time was left" for row in rows if row["rows"] == 100)
