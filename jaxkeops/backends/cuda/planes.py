@@ -69,6 +69,18 @@ class Check:
     plane: int
     exact: Sweep
 
+    def given(self, rate: int) -> list[Scalar]:
+        """What the check takes that changes with the row, or with the column, alone."""
+        found: dict[Scalar, None] = {}
+        stack: list[Scalar] = [self.guard.bound, self.guard.fast]
+        while stack:
+            scalar = stack.pop()
+            if scalar.rate == rate:
+                found[scalar] = None
+            elif scalar.rate == PAIR and isinstance(scalar, Apply):
+                stack.extend(scalar.inside)
+        return list(found)
+
 
 @dataclass(frozen=True)
 class Part:
@@ -125,7 +137,9 @@ class Planes:
     @property
     def kept(self) -> tuple[Scalar, ...]:
         """What blocks share of rows."""
-        return tuple(dict.fromkeys(s for sources, _ in self.loops for s in sources.kept))
+        of_loops = [s for sources, _ in self.loops for s in sources.kept]
+        of_checks = [s for check in self.checks for s in check.given(ROW)]
+        return tuple(dict.fromkeys(of_loops + of_checks))
 
     @property
     def common(self) -> int:

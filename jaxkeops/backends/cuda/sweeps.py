@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...ir import Program, Scalar, ShiftedExp
+from ...ir import COLUMN, ROW, Program, Scalar, ShiftedExp
 from .body import Body, factors, function
-from .planes import Part, Sources, Sweep
-from .values import PARAMETERS, ROW_ARRAY, Values, assignments, loads
+from .planes import Check, Part, Planes, Sources, Sweep
+from .values import COLUMN_ARRAY, PARAMETERS, ROW_ARRAY, Values, assignments, loads
 
 ROW_PARTS = "const Real *x"
 COLUMN_PARTS = "const Real *y"
@@ -15,28 +15,69 @@ SHARED = "const Real *w"
 
 
 def sweep_types(program: Program, values: Values) -> str:
-    """A type for each sweep and each check, and `sweep_tile`, which walks all of them."""
+    """A type for each sweep, and `sweep_tile`, which walks all of them."""
     planes = values.planes
     texts, calls = [], []
+    for number, check in enumerate(planes.checks):
+        texts.append(_sweep(program, values, check.exact, f"Exact{number}"))
     for number, sweep in enumerate(planes.sweeps):
         texts.append(_sweep(program, values, sweep, f"Sweep{number}"))
-        calls.append(f"sweep<Sweep{number}, false>(tile, count);")
-    for number, check in enumerate(planes.checks):
-        name = f"Exact{number}"
-        texts.append(_sweep(program, values, check.exact, name))
-        body = Body(values.names())
+        exact = [
+            f"    sweep<Exact{k}, true>(tile);"
+            for k, check in enumerate(planes.checks)
+            if check in _checks(planes, sweep)
+        ]
+        walk = f"sweep<Sweep{number}, false>(tile)"
+        calls += [f"if ({walk}) {{", *exact, "}"] if exact else [f"{walk};"]
+    return "\n".join([*texts, function("void", "sweep_tile", ["const Staging &tile"], calls)])
+
+
+def _checks(planes: Planes, sweep: Sweep) -> list[Check]:
+    """Of the sums of a sweep, but not of the exact way of one."""
+    own = range(sweep.plane, sweep.plane + len(sweep.folds))
+    return [check for check in planes.checks if check.plane in own and sweep in planes.sweeps]
+
+
+def _checked(values: Values, sweep: Sweep) -> tuple[dict[str, int], list[str]]:
+    """Numbers and functions of a type: what becomes of its sums before they go to planes."""
+    checks = _checks(values.planes, sweep)
+    given = {
+        rate: list(dict.fromkeys(s for check in checks for s in check.given(rate)))
+        for rate in (ROW, COLUMN)
+    }
+    known = {scalar: f"p[{k}]" for k, scalar in enumerate(values.parameters)}
+    for array, rate in (("u", ROW), ("v", COLUMN)):
+        known |= {scalar: f"{array}[{k}]" for k, scalar in enumerate(given[rate])}
+    known |= {
+        fold: f"sum[{k}]"
+        for k, fold in enumerate(sweep.folds)
+        if values.planes.leaves.get(fold) is not None
+    }
+    body = Body(known)
+    goods, stores = [], []
+    for k, check in enumerate(checks):
         fast, bound = body.names([check.guard.fast, check.guard.bound])
-        test = function(
-            "bool",
-            "is_good",
-            [PARAMETERS, ROW_ARRAY, "const Real *v", "Real &fast"],
-            [*body.lines, f"fast = {fast};", f"return fast >= {bound};"],
-        )
-        constants = [f"constexpr static int PLANE = {check.plane};", f"typedef {name} Exact;"]
-        texts.append(_type(f"Check{number}", constants, [test]))
-        calls.append(f"check<Check{number}>(tile, p, u, count);")
-    arguments = ["const Staging &tile", PARAMETERS, ROW_ARRAY, "int count"]
-    return "\n".join([*texts, function("void", "sweep_tile", arguments, calls)])
+        body.lines.append(f"const bool good{k} = {fast} >= {bound};")
+        place = check.plane - sweep.plane
+        stores.append(f"sum[{place}] = good{k} ? {fast} : math::nan(Real());")
+        goods.append(f"good{k}")
+    kept = [values.rows[place] for place in values.kept]
+    row = [f"u[{k}] = kept[{kept.index(s)} * TILE_ROWS];" for k, s in enumerate(given[ROW])]
+    column = [
+        f"v[{k}] = column[{4 * values.columns.index(s)}];" for k, s in enumerate(given[COLUMN])
+    ]
+    lines = [*body.lines, *stores, f"return {' && '.join(goods) or 'true'};"]
+    functions = [
+        function("void", "row_given", ["const Real *kept", "Real *u"], row),
+        function("void", "column_given", ["const Real *column", "Real *v"], column),
+        function("bool", "check", [PARAMETERS, ROW_ARRAY, COLUMN_ARRAY, "Real *sum"], lines),
+    ]
+    constants = {
+        "ROW_GIVEN": len(given[ROW]),
+        "COLUMN_GIVEN": len(given[COLUMN]),
+        "CHECKED": int(bool(checks)),
+    }
+    return constants, functions
 
 
 def shared_values(values: Values) -> str:
@@ -100,8 +141,9 @@ def _sweep(program: Program, values: Values, sweep: Sweep, name: str) -> str:
         [PARAMETERS, ROW_PARTS, COLUMN_PARTS, "Real *sum"],
         [*body.lines, *added],
     )
-    constants = {"COUNT": sweep.count, "PLANE": sweep.plane, "SUMS": len(sweep.folds)}
-    return _loop_type(program, values, sweep.sources, name, constants, step)
+    constants, functions = _checked(values, sweep)
+    constants |= {"COUNT": sweep.count, "PLANE": sweep.plane, "SUMS": len(sweep.folds)}
+    return _loop_type(program, values, sweep.sources, name, constants, [*functions, step])
 
 
 def _part(program: Program, values: Values, part: Part, name: str) -> str:
@@ -120,7 +162,7 @@ def _part(program: Program, values: Values, part: Part, name: str) -> str:
         [*body.lines, added],
     )
     constants = {"COUNT": part.root.count, "FIRST": part.first}
-    return _loop_type(program, values, part.sources, name, constants, step)
+    return _loop_type(program, values, part.sources, name, constants, [step])
 
 
 def _added(body: Body, term: Scalar, total: str) -> str:
@@ -144,7 +186,7 @@ def _loop_type(
     sources: Sources,
     name: str,
     constants: dict[str, int],
-    step: str,
+    others: Sequence[str],
 ) -> str:
     parameters = {scalar: f"p[{k}]" for k, scalar in enumerate(values.parameters)}
     kept = {
@@ -183,7 +225,7 @@ def _loop_type(
             ("common_parts", ["const Arrays &arrays", *component], "z", sources.common, parameters),
         )
     ]
-    return _type(name, lines, [*functions, step])
+    return _type(name, lines, [*functions, *others])
 
 
 def _type(name: str, constants: Sequence[str], functions: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
+import ml_dtypes  # noqa: F401  NumPy then knows the name of bfloat16
 import numpy as np
 import pytest
 from emulation import Emulated, build, eps_of

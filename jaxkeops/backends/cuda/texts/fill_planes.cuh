@@ -16,5 +16,5 @@ DEVICE void fill_tile(
         tile.where[k] = column;
     }
     share_values(tile, u);
-    sweep_tile(tile, p, u, count);
+    sweep_tile(tile);
 }

@@ -107,7 +107,8 @@ DEVICE void add_components(
 }
 
 // Computes the sums of all pairs, and leaves them in planes; if ONLY_NAN, where a plane has NaN.
-template <class Sweep, bool ONLY_NAN> DEVICE void sweep(const Staging &tile, int) {
+// Where sums are to be checked, a plane takes what the check makes of them, or NaN. Whether any is NaN.
+template <class Sweep, bool ONLY_NAN> DEVICE bool sweep(const Staging &tile) {
     Real sum[PAIR_ROWS][PAIR_COLUMNS][Sweep::SUMS];
 #pragma unroll
     for (int r = 0; r < PAIR_ROWS; ++r)
@@ -131,10 +132,18 @@ template <class Sweep, bool ONLY_NAN> DEVICE void sweep(const Staging &tile, int
             for (int c = fours; c < here; ++c) add_components<Sweep, 1>(tile, c, sum);
     }
     const int row = threadIdx.x / THREADS_ACROSS, column = threadIdx.x % THREADS_ACROSS;
+    bool good = true;
+    Real u[PAIR_ROWS][Sweep::ROW_GIVEN ? Sweep::ROW_GIVEN : 1];
 #pragma unroll
-    for (int j = 0; j < PAIR_COLUMNS; ++j)
+    for (int r = 0; r < PAIR_ROWS; ++r)
+        Sweep::row_given(tile.kept + row + r * THREADS_DOWN, u[r]);
 #pragma unroll
-        for (int r = 0; r < PAIR_ROWS; ++r)
+    for (int j = 0; j < PAIR_COLUMNS; ++j) {
+        Real v[Sweep::COLUMN_GIVEN ? Sweep::COLUMN_GIVEN : 1];
+        Sweep::column_given(tile.columns + place_of(column + j * THREADS_ACROSS, 0), v);
+#pragma unroll
+        for (int r = 0; r < PAIR_ROWS; ++r) {
+            good &= Sweep::check(tile.p, u[r], v, sum[r][j]);
 #pragma unroll
             for (int s = 0; s < Sweep::SUMS; ++s) {
                 Real &cell = plane_at(
@@ -142,20 +151,7 @@ template <class Sweep, bool ONLY_NAN> DEVICE void sweep(const Staging &tile, int
                     row + r * THREADS_DOWN);
                 if (!ONLY_NAN || !(cell == cell)) cell = sum[r][j][s];
             }
-}
-
-// Makes a plane of sums that of a guard; where any pair of the tile needs it, the exact way.
-template <class Check>
-DEVICE void check(const Staging &tile, const Real *p, const Real *u, int count) {
-    __syncthreads();
-    bool doubtful = false;
-#pragma unroll 4
-    for (int k = 0; k < count; ++k) {
-        Real v[COLUMN_SLOTS], fast;
-        get_column(tile.columns, k, v);
-        const bool good = Check::is_good(p, u, v, fast);
-        doubtful |= !good;
-        plane_at(tile.columns, Check::PLANE, k, threadIdx.x) = good ? fast : math::nan(Real());
+        }
     }
-    if (any_thread(doubtful)) sweep<typename Check::Exact, true>(tile, count);
+    return Sweep::CHECKED && any_thread(!good);
 }
