@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import subprocess
 import sys
@@ -40,6 +41,7 @@ def main() -> None:
     engines = [name for name in NAMES if name not in report["missing"]]
     for name, why in report["missing"].items():
         print(f"without {name}: {why}")
+    report["probes"] = _probes(gpu)
     report["rows"] = list(
         rows(
             cases,
@@ -130,6 +132,19 @@ def _tests() -> str:
     )
     print(ran.stdout[-2000:], ran.stderr[-2000:])
     return ran.stdout.strip().splitlines()[-1] if ran.stdout.strip() else ran.stderr[-300:]
+
+
+def _probes(gpu: dict[str, Any]) -> list[dict[str, Any]]:
+    """What single instructions take of a scheduler, beside what documents say."""
+    # It needs the extension module, which may have been built just now.
+    probes = importlib.import_module("benchmarks.gpu.probes")
+    found = []
+    for probe in probes.PROBES:
+        args = gpu["architecture"], gpu["multiprocessors"], gpu["hertz"]
+        taken = probes.cycles(probe, *args)
+        found.append({"probe": probe.name, "cycles": taken, "expected": probe.cycles})
+        print(f"{probe.name:50} {taken:6.2f} cycles of a scheduler, {probe.cycles} expected")
+    return found
 
 
 def _show(row: dict[str, Any]) -> None:

@@ -106,9 +106,9 @@ CASES = (
         7.8,
     ),
     _sum(16, 1, 36.3),
-    _sum(64, 1, 100.0),
-    _sum(256, 1, 337.0),
-    _sum(784, 1, 1000.0),
+    _sum(64, 1, 94.0),
+    _sum(256, 1, 325.0),
+    _sum(784, 1, 960.0),
     Case(_of("gradient-d64", "gradient in x, D=64", GRADIENT, gradient, 64), 235.0),
     Case(
         _of(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+sys.path.append(str(Path(__file__).parents[1] / "backends" / "cuda"))
+import toolkit
+
 import jaxkeops.numpy
 from benchmarks.accuracy import error
-from benchmarks.gpu import cases, run
+from benchmarks.gpu import cases, probes, run
 from benchmarks.gpu.engines import Engine
 
 
@@ -29,6 +33,18 @@ def test_the_list_needs_no_gpu():
     )
     assert ran.returncode == 0, ran.stderr
     assert all(case.workload.name in ran.stdout for case in cases.CASES)
+
+
+@pytest.mark.compiles
+@pytest.mark.skipif(toolkit.missing() is not None, reason=f"needs {toolkit.missing()}")
+@pytest.mark.parametrize("probe", probes.PROBES, ids=lambda probe: probe.name)
+def test_a_probe_holds_little_but_what_it_is_for(probe):
+    (function,) = toolkit.functions(toolkit.compile_cubin(probe.text, "sm_90")).values()
+    loop = max(function.loops, key=lambda loop: loop.opcodes[probe.opcode])
+    assert loop.opcodes[probe.opcode] in (probes.CHAINS, 8 * probes.CHAINS)
+    # Nothing else may hold it up: what the others take is less.
+    assert loop.slots <= probes.CHAINS * probe.cycles + 6
+    assert function.stack == function.local == 0
 
 
 def walked(monkeypatch, seconds: dict[str, float], until: float = math.inf) -> list[run.Row]:
