@@ -5,5 +5,6 @@ from .choose import (
     nanoseconds_per_pair as nanoseconds_per_pair,
     nanoseconds_per_part as nanoseconds_per_part,
 )
+from .cost import Cost as Cost, cost_of as cost_of
 from .gpu import choose_cut as choose_cut, lower_for_gpus as lower_for_gpus
 from .lower import lower as lower

@@ -55,7 +55,7 @@ def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -
     """
     roots = ir.roots(accumulator)
     tile = TILES.get(type(accumulator), SUM_TILE)
-    folds = [s for s in _usual(roots) if isinstance(s, ir.Fold) and s.rate == ir.PAIR]
+    folds = [s for s in usual(roots) if isinstance(s, ir.Fold) and s.rate == ir.PAIR]
     wide = [root for root in roots if isinstance(root, ir.Each)]
     cost = pair_cost(accumulator)
     if folds or wide:
@@ -88,7 +88,7 @@ def _sample(accumulator: ir.Accumulator, cost: float, lanes: int) -> int:
     return 2 ** max(7, min(12, round(math.log2(best))))
 
 
-def _usual(roots: Sequence[ir.Scalar]) -> list[ir.Scalar]:
+def usual(roots: Sequence[ir.Scalar]) -> list[ir.Scalar]:
     """All that is computed at pairs where no guard goes the exact way."""
     found: dict[ir.Scalar, None] = {}
     stack = list(roots)
@@ -125,7 +125,7 @@ def pair_cost(accumulator: ir.Accumulator) -> float:
     counts = ir.loop_counts(roots)
     cost = sum(
         COSTS.get(scalar.instr.name, 1.0) * counts.get(scalar, 1)
-        for scalar in _usual(roots)
+        for scalar in usual(roots)
         if isinstance(scalar, ir.Apply) and scalar.rate & ir.PAIR == ir.PAIR
     )
     cost += sum(map(ir.width, roots))
