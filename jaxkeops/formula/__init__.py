@@ -49,5 +49,6 @@ from .reduction import (
     reduction_of_words as reduction_of_words,
     whole_count as whole_count,
 )
+from .short import short_name as short_name
 from .slopes import Sloped as Sloped, with_slopes as with_slopes
 from .text import read as read, write as write

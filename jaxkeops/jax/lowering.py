@@ -15,7 +15,8 @@ from jax import export
 from jax.interpreters import mlir
 
 from ..compiler import cuda_kernel, cuda_program_text, kernel, key_of, program_text
-from ..formula import Formula
+from ..formula import Formula, short_name
+from ..frontend.genred import XLA
 from ..runtime import native
 from .ffi import TARGET
 from .partition import spread
@@ -75,7 +76,7 @@ def _lower_for_cuda(
     return results
 
 
-_BY_XLA = mlir.lower_fun(reduce_by_xla, multiple_results=True)
+_BY_XLA = mlir.lower_fun(reduce_by_xla)
 
 
 def _lower_to_xla(
@@ -94,23 +95,26 @@ def _lower_to_xla(
         )
 
 
-def _or_xla(rule: Callable[..., Sequence[Any]]) -> Callable[..., Sequence[Any]]:
-    """The rule of a platform that has kernels, unless none were asked for or none were built."""
+def _named(rule: Callable[..., Sequence[Any]]) -> Callable[..., Sequence[Any]]:
+    """A rule whose operations bear the name of the formula; XLA's, if there are no kernels."""
 
     def lowered(
-        ctx: mlir.LoweringRuleContext, *operands: Any, way: Way, **params: Any
+        ctx: mlir.LoweringRuleContext,
+        *operands: Any,
+        formula: Formula,
+        way: Way,
+        ranges: bool,
     ) -> Sequence[Any]:
-        if way.backend == "XLA" or not native.AVAILABLE:
-            return _lower_to_xla(ctx, *operands, way=way, **params)
-        return rule(ctx, *operands, way=way, **params)
+        stack = ctx.name_stack.extend(reduce_p.name).extend(short_name(formula))
+        chosen = rule if way.backend != XLA and native.AVAILABLE else _lower_to_xla
+        params = {"formula": formula, "way": way, "ranges": ranges}
+        # JAX adds the scopes and the line of the call: a location with more in it would be lost.
+        with mlir.ir.Location.name(str(stack)):
+            return chosen(ctx.replace(name_stack=stack), *operands, **params)
 
     return lowered
 
 
-for _platform, _rule in (
-    (None, _lower_to_xla),
-    ("cpu", _or_xla(_lower_for_cpu)),
-    ("cuda", _or_xla(_lower_for_cuda)),
-):
-    mlir.register_lowering(local_p, _rule, platform=_platform)
-    mlir.register_lowering(reduce_p, spread(_rule), platform=_platform)
+for _platform, _rule in (("cpu", _lower_for_cpu), ("cuda", _lower_for_cuda), (None, _lower_to_xla)):
+    mlir.register_lowering(local_p, _named(_rule), platform=_platform)
+    mlir.register_lowering(reduce_p, spread(_named(_rule)), platform=_platform)
