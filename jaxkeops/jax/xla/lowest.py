@@ -25,12 +25,13 @@ class Lists(NamedTuple):
 
     def with_one(self, value: Array, column: Array) -> Lists:
         """The K least of these and one more, which comes after what it equals."""
-        place = (self.values <= value).sum(0, dtype=self.columns.dtype)
+        before = self.values <= value[None]
+        place = before.sum(0, keepdims=True, dtype=self.columns.dtype)
         numbers = lax.broadcasted_iota(place.dtype, self.values.shape, 0)
 
         def moved(held: Array, one: Array) -> Array:
             after = jnp.concatenate([held[:1], held[:-1]])
-            return jnp.where(numbers < place, held, jnp.where(numbers == place, one, after))
+            return jnp.where(before, held, jnp.where(numbers == place, one[None], after))
 
         return Lists(moved(self.values, value), moved(self.columns, column))
 

@@ -84,7 +84,7 @@ def _written(
     output: ir.Output | ir.ListOutput, held: Any, values: Array, first: Array, inside: Array | None
 ) -> Any:
     if is_over_rows(output):
-        kept = values if inside is None else jnp.where(inside, values, 0)
+        kept = values if inside is None else jnp.where(inside[None], values, 0)
         return held.plus(over_columns(kept[:, :, None])[:, 0])
     rows = values.astype(output.dtype).T
     if inside is not None:
