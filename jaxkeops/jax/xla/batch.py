@@ -55,7 +55,7 @@ def _picked(array: Array, number: Array, batch: tuple[Any, ...], axes: int) -> A
             place = place + number // stride % whole * flat
             flat = flat * extent
         stride = stride * whole
-    rest = array.reshape(-1 if _is_known(flat) else flat, *array.shape[axes:])
+    rest = array.reshape(flat, *array.shape[axes:])
     if _is_one(flat):
         return rest[0]
     return lax.dynamic_index_in_dim(rest, place, 0, keepdims=False)
@@ -63,7 +63,3 @@ def _picked(array: Array, number: Array, batch: tuple[Any, ...], axes: int) -> A
 
 def _is_one(extent: Any) -> bool:
     return isinstance(extent, int) and extent == 1
-
-
-def _is_known(extent: Any) -> bool:
-    return isinstance(extent, int)

@@ -123,6 +123,15 @@ def test_batches(batches, tiles, request, rng):
     agree(genred(*arrays, backend="XLA"), genred(*arrays))
 
 
+@pytest.mark.parametrize("extent", [1, 3])
+def test_batches_of_arrays_that_only_carry_an_extent(extent, rng):
+    """Derivatives count terms by arrays of no columns."""
+    genred = Genred("g * 2", ALIASES, axis=1)
+    arrays = sample(rng, 5, 6, batches=((extent,),) * 4)
+    slope = lambda backend: jax.grad(lambda g: genred(g, *arrays[1:], backend=backend).sum())
+    agree(slope("XLA")(arrays[0]), slope("auto")(arrays[0]))
+
+
 def test_ranges_serve_every_element_of_a_batch(rng):
     genred = Genred(GAUSSIAN, ALIASES, axis=1)
     arrays = sample(rng, 10, 13, batches=((3,), (3,), (1,), (1,)))
