@@ -8,7 +8,7 @@ from itertools import count
 from ...ir import COMPONENT, Apply, Const, Each, Fold, Scalar
 from .spelling import SPELLING, number
 
-UNROLLED = 4  # turns of a loop over components that are written side by side
+UNROLLED = 2  # turns of a loop over components that are written side by side
 
 
 class Body:

@@ -79,23 +79,25 @@ template <class Sweep, int UNROLLED> DEVICE void stage(const Staging &tile, int 
     }
 }
 
-// Adds WIDTH components, of those staged from `c` on, to the sums of this thread's pairs.
-template <class Sweep, int WIDTH>
+// Adds WIDTH components, of those staged from `c` on, to the sums of this thread's pairs with AT_ONCE
+// of its columns, from number `start` on.
+template <class Sweep, int WIDTH, int AT_ONCE>
 DEVICE void add_components(
-    const Staging &tile, int c, Real (*sum)[PAIR_COLUMNS][Sweep::SUMS]) {
+    const Staging &tile, int c, int start, Real (*sum)[AT_ONCE][Sweep::SUMS]) {
     constexpr int XS = Sweep::ROW_PARTS ? Sweep::ROW_PARTS : 1;
     constexpr int YS = Sweep::COLUMN_PARTS ? Sweep::COLUMN_PARTS : 1;
+    const int column = threadIdx.x % THREADS_ACROSS + start * THREADS_ACROSS;
     const Real *const rows =
         tile.staged + threadIdx.x / THREADS_ACROSS * STAGED_ROW + c;
     const Real *const columns = tile.staged + Sweep::ROW_PARTS * TILE_ROWS * STAGED_ROW +
-                                threadIdx.x % THREADS_ACROSS * STAGED_ROW + c;
+                                column * STAGED_ROW + c;
     Real x[PAIR_ROWS][WIDTH][XS];
 #pragma unroll
     for (int r = 0; r < PAIR_ROWS; ++r)
         get_parts<WIDTH, Sweep::ROW_PARTS>(
             rows + r * THREADS_DOWN * STAGED_ROW, TILE_ROWS * STAGED_ROW, x[r]);
 #pragma unroll
-    for (int j = 0; j < PAIR_COLUMNS; ++j) {
+    for (int j = 0; j < AT_ONCE; ++j) {
         Real y[WIDTH][YS];
         get_parts<WIDTH, Sweep::COLUMN_PARTS>(
             columns + j * THREADS_ACROSS * STAGED_ROW, TILE_COLUMNS * STAGED_ROW, y);
@@ -106,39 +108,19 @@ DEVICE void add_components(
     }
 }
 
-// Computes the sums of all pairs, and leaves them in planes; if ONLY_NAN, where a plane has NaN.
-// Where sums are to be checked, a plane takes what the check makes of them, or NaN. Whether any is NaN.
-template <class Sweep, bool ONLY_NAN> DEVICE bool sweep(const Staging &tile) {
-    Real sum[PAIR_ROWS][PAIR_COLUMNS][Sweep::SUMS];
-#pragma unroll
-    for (int r = 0; r < PAIR_ROWS; ++r)
-#pragma unroll
-        for (int j = 0; j < PAIR_COLUMNS; ++j)
-#pragma unroll
-            for (int s = 0; s < Sweep::SUMS; ++s) sum[r][j][s] = 0;
-#pragma unroll 1
-    for (int first = 0; first < Sweep::COUNT; first += STAGED_COMPONENTS) {
-        __syncthreads();
-        stage<Sweep, ONLY_NAN ? 1 : STAGED_COMPONENTS / 4>(tile, first);
-        __syncthreads();
-        const int left = Sweep::COUNT - first;
-        const int here = left < STAGED_COMPONENTS ? left : STAGED_COMPONENTS;
-        // What is seldom done gets little code.
-        const int fours = ONLY_NAN ? 0 : here / 4 * 4;
-#pragma unroll 1
-        for (int c = 0; c < fours; c += 4) add_components<Sweep, 4>(tile, c, sum);
-        if (ONLY_NAN || Sweep::COUNT % 4)
-#pragma unroll 1
-            for (int c = fours; c < here; ++c) add_components<Sweep, 1>(tile, c, sum);
-    }
-    const int row = threadIdx.x / THREADS_ACROSS, column = threadIdx.x % THREADS_ACROSS;
+// Leaves sums in planes; if ONLY_NAN, where a plane has NaN. Where sums are to be checked, a plane
+// takes what the check makes of them, or NaN. Whether none is NaN.
+template <class Sweep, bool ONLY_NAN, int AT_ONCE>
+DEVICE bool put_sums(const Staging &tile, int start, Real (*sum)[AT_ONCE][Sweep::SUMS]) {
+    const int row = threadIdx.x / THREADS_ACROSS;
+    const int column = threadIdx.x % THREADS_ACROSS + start * THREADS_ACROSS;
     bool good = true;
     Real u[PAIR_ROWS][Sweep::ROW_GIVEN ? Sweep::ROW_GIVEN : 1];
 #pragma unroll
     for (int r = 0; r < PAIR_ROWS; ++r)
         Sweep::row_given(tile.kept + row + r * THREADS_DOWN, u[r]);
 #pragma unroll
-    for (int j = 0; j < PAIR_COLUMNS; ++j) {
+    for (int j = 0; j < AT_ONCE; ++j) {
         Real v[Sweep::COLUMN_GIVEN ? Sweep::COLUMN_GIVEN : 1];
         Sweep::column_given(tile.columns + place_of(column + j * THREADS_ACROSS, 0), v);
 #pragma unroll
@@ -152,6 +134,41 @@ template <class Sweep, bool ONLY_NAN> DEVICE bool sweep(const Staging &tile) {
                 if (!ONLY_NAN || !(cell == cell)) cell = sum[r][j][s];
             }
         }
+    }
+    return good;
+}
+
+// Computes the sums of all pairs of the tile, and puts them. Whether any is NaN for its check.
+template <class Sweep, bool ONLY_NAN> DEVICE bool sweep(const Staging &tile) {
+    // What is seldom done gets less code: half of the columns at once, and one component.
+    constexpr int AT_ONCE = ONLY_NAN && PAIR_COLUMNS % 2 == 0 ? PAIR_COLUMNS / 2 : PAIR_COLUMNS;
+    bool good = true;
+#pragma unroll 1
+    for (int start = 0; start < PAIR_COLUMNS; start += AT_ONCE) {
+        Real sum[PAIR_ROWS][AT_ONCE][Sweep::SUMS];
+#pragma unroll
+        for (int r = 0; r < PAIR_ROWS; ++r)
+#pragma unroll
+            for (int j = 0; j < AT_ONCE; ++j)
+#pragma unroll
+                for (int s = 0; s < Sweep::SUMS; ++s) sum[r][j][s] = 0;
+#pragma unroll 1
+        for (int first = 0; first < Sweep::COUNT; first += STAGED_COMPONENTS) {
+            __syncthreads();
+            stage<Sweep, ONLY_NAN ? 1 : STAGED_COMPONENTS / 4>(tile, first);
+            __syncthreads();
+            const int left = Sweep::COUNT - first;
+            const int here = left < STAGED_COMPONENTS ? left : STAGED_COMPONENTS;
+            const int fours = ONLY_NAN ? 0 : here / 4 * 4;
+#pragma unroll 1
+            for (int c = 0; c < fours; c += 4)
+                add_components<Sweep, 4, AT_ONCE>(tile, c, start, sum);
+            if (ONLY_NAN || Sweep::COUNT % 4)
+#pragma unroll 1
+                for (int c = fours; c < here; ++c)
+                    add_components<Sweep, 1, AT_ONCE>(tile, c, start, sum);
+        }
+        good &= put_sums<Sweep, ONLY_NAN, AT_ONCE>(tile, start, sum);
     }
     return Sweep::CHECKED && any_thread(!good);
 }
