@@ -39,6 +39,12 @@ CASES = {
         "(x | y) * Exp(-SqDist(u, v))",
         [*aliases(40)[1:3], "u = Vi(12)", "v = Vj(12)"],
     ),
+    "two distances": (
+        "Sum",
+        "Exp(-SqDist(x, y)) + Exp(-SqDist(u, v) / 9)",
+        [*aliases(30)[1:3], "u = Vi(30)", "v = Vj(30)"],
+    ),
+    "over rows": ("Sum", GAUSSIAN, aliases(31)),
     "absolute": ("Sum", "Exp(-Sum(Abs(x - y)) / 20)", aliases(21)),
     "wide": ("Sum", GAUSSIAN, aliases(3, 30)),
     "wider": ("Sum", GAUSSIAN, aliases(3, 13 * 3)),
@@ -51,7 +57,7 @@ CASES = {
     "small softmax": ("SumSoftMaxWeight", "(x | y)", aliases(3, 29)),
 }
 WEIGHTS = {"softmax": "b", "small softmax": "b"}
-OPTIONS = {"lists": {"count": 3}}
+OPTIONS = {"lists": {"count": 3}, "over rows": {"over_rows": 1}}
 
 
 FLOATS = ["float32", "float64"]

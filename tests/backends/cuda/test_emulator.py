@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from emulation import build
-from samples import CASES, SMALL, arrays_of, program_of
+from samples import CASES, GAUSSIAN, LOOPS, SMALL, arrays_of, program_of, program_with_loops
 
 from jaxkeops.backends import cuda
 
@@ -56,6 +56,33 @@ def test_a_missing_barrier_shows_in_another_order_of_threads(tmp_path, rng):
     for right, wrong in zip(*results, strict=True):
         np.testing.assert_array_equal(right, results[0][0])
         assert not np.array_equal(wrong, results[0][0])
+
+
+def test_every_barrier_of_a_tile_of_pairs_is_needed(tmp_path, rng):
+    aliases = ["g = Pm(1)", "x = Vi(26)", "y = Vj(26)", "b = Vj(40)"]
+    program = program_with_loops("Sum", GAUSSIAN, "float64", aliases)
+    good = cuda.emit(program, replace(LOOPS, passes=False))
+    pieces = good.text.split("__syncthreads();")
+    first = next(k for k, piece in enumerate(pieces) if "DEVICE bool sweep" in piece)
+    last = next(k for k, piece in enumerate(pieces) if "struct Rows" in piece) + 4
+    faulty = [
+        replace(
+            good,
+            text="__syncthreads();".join(pieces[: k + 1])
+            + "__syncthreads();".join(pieces[k + 1 :]),
+        )
+        for k in range(first, last)
+    ]
+    kernels = build(tmp_path, [(program, each) for each in (good, *faulty)])
+    arrays = arrays_of(program, rng, 60, 200)
+    results = [
+        [kernel.run(arrays, 60, 200, order=order)[0] for order in (0, 1, 2)] for kernel in kernels
+    ]
+    right = results[0][0]
+    for result in results[0]:
+        np.testing.assert_array_equal(result, right)
+    for number, wrong in enumerate(results[1:]):
+        assert any(not np.array_equal(result, right) for result in wrong), number
 
 
 def test_a_barrier_that_not_all_threads_reach_is_a_deadlock(tmp_path, rng):
@@ -104,6 +131,10 @@ def read_too_far(folder: Path, fault: bool) -> None:
     programs = [program_of(*case, "float32") for case in (CASES[0], CASES[7], CASES[12])]
     programs.append(program_of("KMin_ArgKMin", "SqDist(x, y)", "float32", count=5))
     sources = [source(program) for program in programs]
+    aliases = ["g = Pm(1)", "x = Vi(27)", "y = Vj(27)", "b = Vj(30)", "e = Vi(30)"]
+    for formula in (GAUSSIAN, f"Grad({GAUSSIAN}, y, e)"):
+        programs.append(program_with_loops("Sum", formula, "float32", aliases))
+        sources.append(cuda.emit(programs[-1], LOOPS))
     if fault:
         programs, sources = programs[:1], [planted(sources[0], LAST_ROW, "first + r * THREADS")]
     flags = ["-O1", "-g", "-fsanitize=address"]
