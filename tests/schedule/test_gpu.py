@@ -77,7 +77,9 @@ def test_many_components_are_loops_where_tiles_of_pairs_serve_them():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("D", "E"), [(64, 1), (784, 1), (3, 64), (3, 1024), (128, 128)])
+@pytest.mark.parametrize(
+    ("D", "E"), [(64, 1), (784, 1), (20000, 1), (3, 64), (3, 1024), (128, 128)]
+)
 def test_a_tile_of_pairs_fits_into_the_memory_of_a_block(D, E, dtype):
     program = lower_for_gpus(formula_of("Sum", GAUSSIAN, D, E), dtype, "int64")
     cut = choose_cut(program)

@@ -28,6 +28,9 @@ from ...ir import (
 )
 
 MOST = 4  # planes of a tile: more do not fit into shared memory
+# Components up to which shared memory holds what is common: 8 KiB of float32. Beyond, it is made
+# where it is needed.
+MOST_COMMON = 2048
 
 
 class NotByTilesError(Exception):
@@ -172,11 +175,13 @@ def planes_of(program: ir.Program) -> Planes:
     sweeps, leaves = [], {}
     for count in dict.fromkeys(fold.count for fold in all_folds):
         same = tuple(fold for fold in all_folds if fold.count == count)
-        sweeps.append(Sweep(same, _sources([fold.body for fold in same]), len(leaves)))
+        sweeps.append(Sweep(same, _sources([fold.body for fold in same], count), len(leaves)))
         leaves |= {fold: len(leaves) + k for k, fold in enumerate(same)}
     checks = []
     for guard, (inner,) in within.items():
-        exact = Sweep((guard.exact,), _sources([guard.exact.body]), leaves[inner])
+        assert isinstance(guard.exact, Fold)
+        sources = _sources([guard.exact.body], guard.exact.count)
+        exact = Sweep((guard.exact,), sources, leaves[inner])
         checks.append(Check(guard, leaves[inner], exact))
         leaves[guard] = leaves[inner]
     found = Planes(tuple(sweeps), tuple(checks), leaves, parts, shared, scalars)
@@ -209,7 +214,7 @@ def _roots(
     parts, scalars = [], []
     for root in taken:
         if isinstance(root, Each):
-            parts.append(Part(root, _sources([root.body], inside_of_pairs=shared), state))
+            parts.append(Part(root, _sources([root.body], root.count, shared), state))
         else:
             scalars.append((root, state))
         state += ir.width(root)
@@ -233,7 +238,9 @@ def _loops(ends: Iterable[Scalar]) -> tuple[list[Fold], list[Guard]]:
     )
 
 
-def _sources(bodies: Iterable[Scalar], inside_of_pairs: list[Scalar] | None = None) -> Sources:
+def _sources(
+    bodies: Iterable[Scalar], count: int, inside_of_pairs: list[Scalar] | None = None
+) -> Sources:
     """inside_of_pairs: takes what the bodies need that changes from pair to pair only."""
     rows: dict[Scalar, None] = {}
     columns: dict[Scalar, None] = {}
@@ -264,4 +271,6 @@ def _sources(bodies: Iterable[Scalar], inside_of_pairs: list[Scalar] | None = No
             kept[scalar] = None
         elif scalar.rate & COMPONENT:
             stack.extend(scalar.inside)
-    return Sources(tuple(rows), tuple(columns), tuple(kept), tuple(common))
+    return Sources(
+        tuple(rows), tuple(columns), tuple(kept), tuple(common) if count <= MOST_COMMON else ()
+    )
