@@ -40,8 +40,8 @@ class Share:
     ring: tuple[str, ...]
     rings: int
     parts: int
-    M: Any
-    N: Any
+    M: int
+    N: int
     padded: bool
 
 

@@ -24,8 +24,6 @@ from .primitive import Way, extents, local_p, split
 Call = tuple[Formula, Way, bool]  # formula, way, ranges
 Rule = Callable[..., Sequence[Any]]
 
-UNKNOWN = 1 << 20  # rows, where a program is exported for any number of them
-
 
 def spread(rule: Rule) -> Rule:
     """The lowering of a call, from that of what one device does of it."""
@@ -43,7 +41,8 @@ def spread(rule: Rule) -> Rule:
         mesh = ctx.avals_out[0].sharding.mesh
         place = ctx.module_context.axis_context
         inside = bool(getattr(place, "manual_axes", ()))  # of jax.shard_map
-        if not inside and not mesh.empty and mesh.are_all_axes_explicit and mesh.size > 1:
+        explicit = not mesh.empty and mesh.are_all_axes_explicit and mesh.size > 1
+        if not inside and explicit and _sizes_are_known(ctx.avals_in):
             found = _lower(ctx, operands, _by_types(call, ctx.avals_in, ctx.avals_out))
         elif not inside and (devices := _devices(ctx)):
             partitioned = _partitioned(call)
@@ -62,6 +61,11 @@ def spread(rule: Rule) -> Rule:
         ]
 
     return lower
+
+
+def _sizes_are_known(avals: Sequence[jax.core.ShapedArray]) -> bool:
+    """XLA cannot yet find the sizes inside of a `jax.shard_map` that was exported without them."""
+    return all(isinstance(extent, int) for aval in avals for extent in aval.shape)
 
 
 def _devices(ctx: mlir.LoweringRuleContext) -> tuple[jax.Device, ...]:
@@ -231,9 +235,4 @@ def _plan(
 
 
 def _bytes(arrays: Sequence[Any]) -> list[int]:
-    """An extent that is not known yet counts as one that is large."""
-    return [
-        np.dtype(each.dtype).itemsize
-        * math.prod(n if isinstance(n, int) else UNKNOWN for n in each.shape)
-        for each in arrays
-    ]
+    return [math.prod(each.shape) * np.dtype(each.dtype).itemsize for each in arrays]

@@ -153,6 +153,21 @@ def test_a_program_for_many_devices(kind, gaussian, agree, rng):
     assert collectives(program) == expected
 
 
+def test_any_sizes_on_many_devices(gaussian, agree, rng):
+    """XLA cannot refine the shapes inside of a shard_map: types are kept, and columns gathered."""
+    mesh = grid_of(AxisType.Explicit)
+    M, N = export.symbolic_shape("M, N")
+    specs = (P("r"), P("c"), P("c"), P())
+    shapes = [
+        jax.ShapeDtypeStruct(shape, "float64", sharding=NamedSharding(mesh, spec))
+        for shape, spec in zip(shapes_of(gaussian, 4 * M, 2 * N), specs, strict=True)
+    ]
+    arrays = on_devices(known(shapes_of(gaussian, 16, 8), rng), mesh)
+    found = jax.jit(travelled(gaussian.genred, *shapes).call)(*arrays)
+    agree(found, gaussian.dense(*(jnp.asarray(np.asarray(a)) for a in arrays)))
+    assert found.sharding.shard_shape(found.shape) == (4, 2)
+
+
 def test_a_ring_runs_in_a_fresh_process(gaussian, tmp_path, agree, rng):
     mesh = grid_of(AxisType.Auto)
     arrays = known(shapes_of(gaussian, 16, 8), rng)
