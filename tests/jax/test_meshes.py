@@ -9,6 +9,7 @@ import pytest
 from collectives import collectives, compiled
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec as P
 
+from jaxkeops.jax import reduce_pairs
 from jaxkeops.jax.devices import common_mesh
 
 SHAPES = ((24, 3), (16, 3), (16, 2), (1,))
@@ -121,6 +122,16 @@ def test_a_loop_over_devices_and_its_gradient(gaussian, arrays, agree):
         return jax.jit(jax.grad(jax.checkpoint(run), (0, 1, 2, 3)))
 
     agree(last(gaussian.genred)(*given), last(gaussian.dense)(*arrays))
+
+
+def test_a_plain_function_of_a_pair(gaussian, arrays, agree):
+    given = placed(arrays, grid_of(AxisType.Auto, AxisType.Auto))
+    function = reduce_pairs(
+        lambda x, y, b, p: jnp.exp(-p * ((x - y) ** 2).sum()) * b, in_axes=("i", "j", "j", None)
+    )
+    program = compiled(function, *given)
+    agree(program(*given), gaussian.dense(*arrays))
+    assert collectives(program) == {"all-reduce": 1}
 
 
 SPECS = ((None, None), ("r", None), (("r", "c"), None), (("c", "r"), None), ("c", "r"))
