@@ -67,8 +67,10 @@ def share_of_device(share: Share) -> Callable[..., list[jax.Array]]:
             for k, array in zip(still, moving, strict=True):
                 here[k] = array
             near = _here(blocks, first_row, m, first, n)
-            found = local(part_of(formula), share.way, here, near)
-            return numbered(formula, jnp, tuple(found), first) if share.j_axes else tuple(found)
+            if not share.j_axes:
+                return tuple(local(formula, share.way, here, near))
+            found = tuple(local(part_of(formula), share.way, here, near))
+            return numbered(formula, jnp, found, first)
 
         block = (*(arrays[k] for k in still), first)
         results = part(block) if not share.ring else _go_round(share, part, block)

@@ -79,6 +79,12 @@ def test_every_reduction_is_merged_from_its_parts(reduced_case, spread, agree):
     assert gathered(program) <= math.prod(program.out_info.shape)
 
 
+@pytest.mark.parametrize("name", ["LogSumExp_with_weights", "KMin_2", "Max_of_vectors"])
+def test_rows_alone_need_no_merging(name, reduced_by_name, spread, agree):
+    program = checked(reduced_by_name[name], agree, spread(reduced_by_name[name], "r", None))
+    assert collectives(program) == {}
+
+
 def first(case):
     """The values, where there are rows as well."""
 
@@ -105,9 +111,9 @@ def test_row_numbers_count_the_columns_of_all_devices(reduction, grid, rng):
     x = jnp.asarray(rng.integers(0, 3, (M, 2)), float)  # many are equally near
     y = jnp.asarray(rng.integers(0, 3, (N, 2)), float)
     expected = jax.tree.map(np.asarray, genred(x, y))
-    for spec in (P(("r", "c")), P("c"), P(("c", "r"))):
-        columns = jax.device_put(y, NamedSharding(grid, spec))
-        found = jax.jit(genred)(jax.device_put(x, NamedSharding(grid, P())), columns)
+    for i, j in ((None, ("r", "c")), ("r", "c"), (None, ("c", "r")), ("r", None)):
+        columns = jax.device_put(y, NamedSharding(grid, P(j)))
+        found = jax.jit(genred)(jax.device_put(x, NamedSharding(grid, P(i))), columns)
         jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
