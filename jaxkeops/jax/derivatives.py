@@ -166,7 +166,8 @@ def _transpose(
         derived = reduce(sweep.formula, way, at_hand, blocks_here)
         for part in sweep.parts:
             columns = derived[part.source][..., part.start : part.stop]
-            found[part.target] = _sum_repeated(columns, arrays[part.target].aval.shape)
+            aval = arrays[part.target].aval
+            found[part.target] = _placed_as(_sum_repeated(columns, aval.shape), aval)
     return found
 
 
@@ -199,6 +200,16 @@ def _sum_repeated(array: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """`array` summed over the batch axes along which an operand of `shape` was repeated."""
     axes = tuple(k for k, extent in enumerate(shape) if extent == 1 and array.shape[k] != 1)
     return array.sum(axes, keepdims=True) if axes else array
+
+
+def _placed_as(array: jax.Array, aval: jax.core.ShapedArray) -> jax.Array:
+    """`array`, where types on explicit meshes say that its derivative is.
+
+    A type follows the first operand that has rows, and derived formulas take them in another order.
+    """
+    return (
+        array if jax.typeof(array).sharding == aval.sharding else jax.reshard(array, aval.sharding)
+    )
 
 
 ad.primitive_jvps[reduce_p] = _jvp
