@@ -119,11 +119,19 @@ def _selection(
         way = replace(way, index_dtype=jnp.result_type(int).name)
     values, rows = reduce(both, way, arrays, blocks)
 
+    def at(operands: Sequence[jax.Array], values: jax.Array, rows: jax.Array) -> jax.Array:
+        return values_at(both, operands, values, rows, way)
+
+    sharding = jax.typeof(values).sharding
+    if not sharding.mesh.empty and sharding.mesh.explicit_axes:
+        # Chosen pairs lie where their rows do, which is no reshape that types can follow.
+        at = jax.sharding.auto_axes(at, out_sharding=sharding)
+
     def again(*moved: jax.Array) -> jax.Array:
         operands = list(arrays)
         for slot, array in zip(moving, moved, strict=True):
             operands[slot] = array
-        return values_at(both, operands, values, rows, way)
+        return at(operands, values, rows)
 
     _, found = jax.jvp(again, [arrays[slot] for slot in moving], list(along))
     results, moved = [values, rows], [found, _zero(rows)]

@@ -76,16 +76,17 @@ def test_gradients_are_typed_as_arrays_are(split, gaussian, arrays, agree, loss)
         assert gradient.sharding.is_equivalent_to(array.sharding, array.ndim)
 
 
-def test_other_reductions_are_merged(reduced_by_name, grid, agree, rng):
-    for name in ("LogSumExp_with_weights", "KMin_2", "Max_of_vectors"):
-        case = reduced_by_name[name]
-        given = [
-            jax.device_put(rng.uniform(0.2, 1, shape), NamedSharding(grid, P(*spec)))
-            for shape, spec in zip(
-                ((M, 2), (N, 2), (N, 2), (1,)), (("r",), ("c",), ("c",), ()), strict=True
-            )
-        ]
-        agree(jax.jit(case.genred)(*given), case.dense(*here(given)))
+@pytest.mark.parametrize("name", ["LogSumExp_with_weights", "KMin_2", "Max_of_vectors"])
+def test_other_reductions_are_merged(name, reduced_by_name, grid, agree, loss, rng):
+    case = reduced_by_name[name]
+    shapes, specs = ((M, 2), (N, 2), (N, 2), (1,)), (P("r"), P("c"), P("c"), P())
+    given = [
+        jax.device_put(rng.uniform(0.2, 1, shape), NamedSharding(grid, spec))
+        for shape, spec in zip(shapes, specs, strict=True)
+    ]
+    agree(jax.jit(case.genred)(*given), case.dense(*here(given)))
+    slope = lambda function: jax.grad(loss(function), case.slots)
+    agree(jax.jit(slope(case.genred))(*given), slope(case.dense)(*here(given)))
 
 
 def test_a_batch_keeps_its_axis(gaussian, arrays, grid, agree, rng):
