@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.interpreters import ad
+from jax.sharding import NamedSharding, PartitionSpec
 
 from ..errors import NotDifferentiableError
 from ..formula import (
@@ -68,16 +69,14 @@ def _tangents(
         return []
     at_hand = _pick(derived.arguments, [*arrays, *results, *along])
     found = reduce(derived.formula, way, at_hand, blocks)
-    # What the derived formula does not take may have been all that had a batch axis.
-    return [
-        (
-            part.target,
-            jnp.broadcast_to(
-                found[part.source][..., part.start : part.stop], results[part.target].shape
-            ),
-        )
-        for part in derived.parts
-    ]
+    moved = []
+    for part in derived.parts:
+        result = results[part.target]
+        columns = found[part.source][..., part.start : part.stop]
+        # What the derived formula does not take may have been all that had a batch axis.
+        columns = jnp.broadcast_to(columns, result.shape)
+        moved.append((part.target, _placed_as(columns, jax.typeof(result))))
+    return moved
 
 
 def _along_slopes(
@@ -97,7 +96,7 @@ def _along_slopes(
         if formula.inputs[part.target].axis == "p":
             along = along[..., None, :]
         slopes = both[..., part.start : part.stop]
-        moved = moved + jnp.sum(slopes * along, axis=-1, keepdims=True)
+        moved = moved + jnp.sum(slopes * _beside(along, slopes), axis=-1, keepdims=True)
     rest, others = tuple(tangents), list(tangents.values())
     if rest:
         for _, found in _tangents(formula, way, arrays, blocks, [result], rest, others):
@@ -208,6 +207,19 @@ def _sum_repeated(array: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """`array` summed over the batch axes along which an operand of `shape` was repeated."""
     axes = tuple(k for k, extent in enumerate(shape) if extent == 1 and array.shape[k] != 1)
     return array.sum(axes, keepdims=True) if axes else array
+
+
+def _beside(array: jax.Array, rows: jax.Array) -> jax.Array:
+    """`array`, to be multiplied by `rows`, which types on explicit meshes may say lie elsewhere."""
+    sharding = jax.typeof(rows).sharding
+    if sharding.mesh.empty:
+        return array
+    spec = (
+        axes if extent == of_rows else None
+        for axes, extent, of_rows in zip(sharding.spec, array.shape, rows.shape, strict=True)
+    )
+    there = NamedSharding(sharding.mesh, PartitionSpec(*spec))
+    return array if jax.typeof(array).sharding == there else jax.reshard(array, there)
 
 
 def _placed_as(array: jax.Array, aval: jax.core.ShapedArray) -> jax.Array:

@@ -9,6 +9,8 @@ import pytest
 from collectives import collectives, compiled
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
+from jaxkeops.jax import Genred
+
 M, N = 24, 16
 
 
@@ -74,6 +76,21 @@ def test_gradients_are_typed_as_arrays_are(split, gaussian, arrays, agree, loss)
     agree(found, slope(gaussian.dense)(*here(given)))
     for gradient, array in zip(found, given, strict=True):
         assert gradient.sharding.is_equivalent_to(array.sharding, array.ndim)
+
+
+@pytest.mark.parametrize("width", [1, 2])  # sums of one column have slopes
+@pytest.mark.parametrize("specs", [(P(("r", "c")), P("r")), (P("c"), P("r")), (P(), P("r"))])
+def test_rows_of_operands_may_lie_along_different_axes(specs, width, grid, agree, rng):
+    aliases = ["x = Vi(2)", f"a = Vi({width})", "y = Vj(2)", "p = Pm(1)"]
+    genred = Genred("Exp(-p * SqDist(x, y)) * a", aliases, axis=1)
+    local = [rng.uniform(0.2, 1, shape) for shape in ((M, 2), (M, width), (N, 2), (1,))]
+    given = [
+        jax.device_put(array, NamedSharding(grid, spec))
+        for array, spec in zip(local, (*specs, P("c"), P()), strict=True)
+    ]
+    slope = jax.grad(lambda *a: (genred(*a) ** 2).sum(), (0, 1, 2, 3))
+    product = lambda *a: jax.jvp(slope, a, tuple(map(jnp.ones_like, a)))
+    agree(jax.jit(product)(*given), product(*map(jnp.asarray, local)))
 
 
 @pytest.mark.parametrize("name", ["LogSumExp_with_weights", "KMin_2", "Max_of_vectors"])
