@@ -92,6 +92,10 @@ class ComplexTensor(Algebra, Values, Products, Masks, Reductions, ComplexOperati
         literals = (2 * start, 2 * size)
         return self._apply("[]", coordinates, (self,), literals, self._complex)
 
+    def concat(self, other: Any) -> Any:
+        """The coordinates of this, then those of the other."""
+        return self._real.concatenate((self, other))
+
     @classmethod
     def concatenate(cls, tensors: Any, axis: int = -1) -> Any:
         """The coordinates of all, one after the other; `axis` is the last."""

@@ -53,8 +53,8 @@ class Products(Expression):
         return self @ v
 
     def rmatvec(self, v: Any) -> Any:
-        """self.T @ v."""
-        return self.T @ v
+        """The product of the adjoint with v: self.T @ v, conjugated if this is complex."""
+        return (self.conj() if self.is_complex else self).T @ v
 
 
 class Product:
@@ -96,8 +96,8 @@ class Product:
         return self @ v
 
     def rmatvec(self, v: Any) -> Any:
-        """self.T @ v."""
-        return self.T @ v
+        """The product of the adjoint with v."""
+        return self.right.rmatvec(self.left.rmatvec(v))
 
     def dense(self) -> Any:
         """The matrix of the product, (*batch, M, N)."""

@@ -123,6 +123,17 @@ def test_arguments_may_be_complex(door, numbers, close):
     assert door.LazyTensor(door.array(z.real), 0, is_complex=True).is_complex
 
 
+def test_products_with_the_adjoint(lazy, door, rng, close):
+    Z, W, _, z, w, _ = lazy
+    K, dense = Z[0] * W[0], (z * w)[..., 0]
+    rows, columns = (rng.normal(size=size) + 1j * rng.normal(size=size) for size in (M, N))
+    close(K.matvec(door.array(columns)), dense @ columns)
+    close(K.rmatvec(door.array(rows)), dense.conj().T @ rows)  # as SciPy means it
+    close((K @ K.T).rmatvec(door.array(rows)), (dense @ dense.T).conj().T @ rows)
+    close((K.T @ door.array(rows)), dense.T @ rows)
+    close(Z.concat(W).dense(), np.concatenate(np.broadcast_arrays(z, w), -1))
+
+
 def test_what_complex_numbers_have_not_is_refused(lazy):
     Z, W, R, *_ = lazy
     for compare in (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne):
