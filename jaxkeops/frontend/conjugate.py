@@ -132,8 +132,13 @@ def squared_target(b: Any, asked: Stopping, where: Callable[..., Any]) -> Any:
 
 
 def inner(a: Any, b: Any) -> Any:
-    """The scalar product of each batch element, (*batch, 1, 1)."""
-    return (a * b).sum((-2, -1), keepdims=True)
+    """The scalar product of each batch element, (*batch, 1, 1); its real part, if complex.
+
+    The directions of conjugate gradients of a Hermitian matrix have real lengths, so the imaginary
+    parts are of rounding.
+    """
+    products = (a.conj() * b).real if "complex" in str(a.dtype) else a * b
+    return products.sum((-2, -1), keepdims=True)
 
 
 def warn(converged: bool, residual: float, iterations: int) -> None:

@@ -13,6 +13,7 @@ from .arrays import Arrays
 from .conjugate import System, stopping
 from .genred import FLAGS, check_call
 
+OF_COMPLEX = {"complex64": "float32", "complex128": "float64"}
 OPTIONS = ("alpha", "eps", "rtol", "maxiter", "preconditioner", "report")
 
 
@@ -40,6 +41,7 @@ def solve(
     if len(shape) < 2:
         raise ArgumentError(f"b has a row for each row of the kernel, (..., M, E), got {shape}.")
     dtype = arrays.dtype(b)
+    dtype = OF_COMPLEX.get(dtype, dtype)
     if dtype not in FLOATS:
         raise ArgumentError(f"b must be of floats, got dtype {dtype}. Convert it first.")
     asked = stopping(eps, rtol, maxiter, shape[-2], FLOATS[dtype].eps)

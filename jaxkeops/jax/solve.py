@@ -39,6 +39,13 @@ def solve(system: System) -> tuple[jax.Array, Report]:
         jax.lax.cond(every, lambda *_: None, _tell, every, worst, state.iteration)
         return state.x, report
 
+    def transposed(apply: Callable[[Any], Any], b: jax.Array) -> tuple[jax.Array, Report]:
+        # The transpose of a Hermitian matrix is its conjugate.
+        x, report = iterated(lambda a: apply(a.conj()).conj(), b.conj())
+        return x.conj(), report
+
+    if jnp.iscomplexobj(b):
+        return jax.lax.custom_linear_solve(apply, b, iterated, transposed, has_aux=True)
     return jax.lax.custom_linear_solve(apply, b, iterated, symmetric=True, has_aux=True)
 
 

@@ -187,3 +187,26 @@ def test_solutions_under_jit_grad_vmap_and_hessian(rng):
         [dense(x, b, 0.5), dense(x, 2 * b, 0.5)],
         rtol=1e-9,
     )
+
+
+def test_hermitian_systems_have_derivatives(rng):
+    x = jnp.asarray(rng.normal(size=(10, 2)))
+    b, weights = (jnp.asarray(part[0] + 1j * part[1]) for part in rng.normal(size=(2, 2, 10, 2)))
+
+    def lazy(x, b, alpha):
+        difference = Vi(x) - Vj(x)
+        K = (1j * difference.sum(-1)).exp() * (-(difference**2).sum(-1)).exp()
+        return K.solve(b, alpha=alpha, eps=1e-14)
+
+    def dense(x, b, alpha):
+        difference = x[:, None] - x
+        K = jnp.exp(1j * difference.sum(-1) - (difference**2).sum(-1))
+        return jnp.linalg.solve(K + alpha * jnp.eye(10), b)
+
+    given, found = (x, b, 0.5), []
+    for solve in (lazy, dense):
+        gradient = jax.jit(jax.grad(lambda *at, f=solve: (f(*at) * weights).real.sum(), (0, 1, 2)))
+        tangent = jax.jvp(solve, given, (x, weights, 1.0))[1]
+        found.append((solve(*given), *gradient(*given), tangent))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-9)

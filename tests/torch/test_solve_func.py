@@ -69,6 +69,35 @@ def test_tangents_without_a_transform(arrays):
     torch.testing.assert_close(found, jvp(dense, (x, b, alpha), moved)[1], rtol=1e-9, atol=1e-9)
 
 
+def test_hermitian_systems_have_derivatives(arrays, rng):
+    x, alpha = arrays[0][0].requires_grad_(), arrays[2][0].requires_grad_()
+    b, weights, direction = (
+        torch.complex(*map(torch.tensor, rng.normal(size=(2, M, E)))) for _ in range(3)
+    )
+    given = (x, b.requires_grad_(), alpha)
+
+    def lazy(x, b, alpha):
+        difference = Vi(x) - Vj(x)
+        K = (1j * difference.sum(-1)).exp() * (-(difference**2).sum(-1)).exp()
+        return K.solve(b, alpha=alpha, **SHARP)
+
+    def known(x, b, alpha):
+        difference = x[:, None] - x
+        K = torch.exp(1j * difference.sum(-1) - (difference**2).sum(-1))
+        return torch.linalg.solve(K + alpha * torch.eye(M, dtype=x.dtype), b)
+
+    found = []
+    for solve in (lazy, known):
+        value = (solve(*given) * weights).real.sum()
+        first = torch.autograd.grad(value, given, create_graph=True)
+        second = torch.autograd.grad(sum(each.abs().square().sum() for each in first), given)
+        moved = jvp(solve, given, (x.detach(), direction, alpha.detach()))[1]
+        mapped = vmap(solve, (None, 0, None))(x, torch.stack([b, weights]), alpha)
+        found.append((*first, *second, moved, mapped))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-8)
+
+
 def test_reports_are_mapped(arrays):
     x, b, alpha = arrays
 

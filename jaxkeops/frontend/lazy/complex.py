@@ -22,6 +22,7 @@ from .masks import Masks
 from .operations import ComplexOperations
 from .products import Products
 from .reductions import Reductions
+from .solve import Solves
 from .values import Values
 
 _BUILD = {name: spec.build for name, spec in METHODS[COMPLEX].items()}
@@ -32,7 +33,7 @@ NAMES = {"complex64": "float32", "complex128": "float64"}
 OF_FLOATS = {floats: complex_ for complex_, floats in NAMES.items()}
 
 
-class ComplexTensor(Algebra, Values, Products, Masks, Reductions, ComplexOperations):
+class ComplexTensor(Algebra, Values, Products, Solves, Masks, Reductions, ComplexOperations):
     """A complex vector for each pair (i, j).
 
     Its sums are complex arrays; it has no order, so no comparisons, minima or maxima.

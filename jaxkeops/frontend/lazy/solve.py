@@ -10,7 +10,7 @@ from ...formula import Var
 from ..arrays import Arrays
 from ..genred import FLAGS, GenredBase
 from ..kernel_solve import OPTIONS, solve
-from .construct import leaf_of_rows
+from .construct import COMPLEX, leaf_of_rows
 from .expression import Expression
 from .frame import Frame, frame_of
 from .leaf import Leaf
@@ -21,7 +21,7 @@ OTHER_AXIS = {"i": "j", "j": "i"}
 
 
 class Solves(Expression):
-    """A symmetric positive definite lazy tensor is the matrix of a linear system."""
+    """A positive definite lazy tensor, symmetric or Hermitian, is the matrix of a linear system."""
 
     __slots__ = ()
 
@@ -30,6 +30,7 @@ class Solves(Expression):
 
         K a is the sum over rows of this times a; or, with `var`, an argument that this is linear
         in, of this with a for `var`. b: an array (*batch, M, E), or a variable, data or argument.
+        Either may be complex: K is Hermitian then.
         Options: alpha=1e-10, eps=1e-6, rtol, maxiter, preconditioner, report, backend, device_id,
         ranges, and those of `Genred` that say how to compute. With call=False, and where b or
         anything else is an argument of a call still to come, a function of these arguments.
@@ -42,13 +43,11 @@ class Solves(Expression):
                     f"There is no option {name!r}: solve takes "
                     f"{', '.join((*CALL_OPTIONS, *FLAGS))}."
                 )
-        if self.is_complex:
-            raise ArgumentTypeError("solve is not defined for complex numbers.")
-        given = self._right_side(b)
+        given, of_complex = self._right_side(b)
         if var is None:
             index = max(self.new_variable_index(), (given.index or 0) + 1)
             axis = "ij".index(OTHER_AXIS[given.axis])
-            var = self._argument(index, given.dim, axis)
+            var = self._real((index, given.dim, axis), is_complex=self.is_complex)
             system = self * var
         else:
             system = self
@@ -82,25 +81,26 @@ class Solves(Expression):
             options.setdefault("ranges", self.ranges)
         if self.backend is not None:
             options.setdefault("backend", self.backend)
-        later = LaterSolve(self._arrays, function, frame, unknown, given, options)
+        later = LaterSolve(self._arrays, function, frame, unknown, given, options, of_complex)
         return later() if call and not later.arguments() else later
 
-    def _right_side(self, b: Any) -> Leaf:
-        """The leaf of b, on the axis of the rows that the sums are on."""
+    def _right_side(self, b: Any) -> tuple[Leaf, bool]:
+        """The leaf of b, on the axis of the rows that the sums are on; and if it is complex."""
         if isinstance(b, Expression):
-            if not isinstance(b._node, Var) or b._node.axis == "p" or b.is_complex:
-                raise ArgumentTypeError("b is rows of floats: an array, or Vi or Vj of one.")
-            return b._frame.leaves[0]
+            if not isinstance(b._node, Var) or b._node.axis == "p":
+                raise ArgumentTypeError("b is rows of numbers: an array, or Vi or Vj of one.")
+            if self.is_complex and not b.is_complex:
+                raise ArgumentTypeError("K is complex, and b is real. Give a complex b.")
+            return b._frame.leaves[0], b.is_complex
         if not self._arrays.is_array(b):
-            raise ArgumentTypeError(f"b is rows of floats: an array, got {type(b).__name__}.")
+            raise ArgumentTypeError(f"b is rows of numbers: an array, got {type(b).__name__}.")
         if len(b.shape) < 2:
             raise ArgumentError(
                 f"b has a row for each row of K, (..., M, E), got {tuple(b.shape)}."
             )
-        leaf, of_complex = leaf_of_rows(self._arrays, b, "i")
-        if of_complex:
-            raise ArgumentTypeError("solve is not defined for complex numbers.")
-        return leaf
+        if self.is_complex and self._arrays.dtype(b) not in COMPLEX:
+            b = b * (1 + 0j)
+        return leaf_of_rows(self._arrays, b, "i")
 
 
 class LaterSolve:
@@ -114,7 +114,9 @@ class LaterSolve:
         unknown: Leaf,
         b: Leaf,
         options: Mapping[str, Any],
+        of_complex: bool,
     ) -> None:
+        self._of_complex = of_complex
         self._arrays = arrays
         self._function = function
         self._frame = frame
@@ -142,10 +144,15 @@ class LaterSolve:
         call = {
             name: given.pop(name) for name in ("backend", "device_id", "ranges") if name in given
         }
-        slot, function = self._slot, self._function
+        slot, function, arrays = self._slot, self._function, self._arrays
 
         def matrix(a: Any, *others: Any) -> Any:
             return function(*others[:slot], a, *others[slot:], **call)
 
+        def complex_matrix(a: Any, *others: Any) -> Any:
+            return arrays.complex_view(matrix(arrays.real_view(a), *others))
+
         others = (*data[:slot], *data[slot + 1 :])
-        return solve(self._arrays, matrix, others, b, **given)
+        if not self._of_complex:
+            return solve(arrays, matrix, others, b, **given)
+        return solve(arrays, complex_matrix, others, arrays.complex_view(b), **given)
