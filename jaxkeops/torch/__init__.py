@@ -1,6 +1,6 @@
 """Reductions of formulas over PyTorch tensors: a drop-in replacement of `pykeops.torch`."""
 
-from . import cluster as cluster
+from . import cluster as cluster, utils as utils
 from .generic import (
     generic_argkmin as generic_argkmin,
     generic_argmax as generic_argmax,
