@@ -1,4 +1,4 @@
-"""gudhi's nearest neighbours by lazy tensors, beside those of a k-d tree."""
+"""gudhi's nearest neighbours by lazy tensors, beside a k-d tree's: for tools/dropin."""
 
 from __future__ import annotations
 
