@@ -125,6 +125,7 @@ BECOMES = [
     ("Extract(Extract(x,1,3),1,2)", "Extract(x,2,2)"),
     ("Extract(ExtractT(x,2,8),2,4)", "x"),
     ("Extract(ExtractT(x,2,8),6,2)", "Zero(2)"),
+    ("TensorDot(2,3,[],[],[],[])*x", "6*x"),
     ("Take(x,[0,1,2,3])", "x"),
     ("Take(x,[1,2])", "Extract(x,1,2)"),
     ("Take(x,[2])", "Elem(x,2)"),

@@ -83,8 +83,8 @@ def _value(
     letters = [f"...{''.join(map(_letter, group))}" for group in (axes_f, axes_g, axes)]
     tensor = np.einsum(
         f"{letters[0]},{letters[1]}->{letters[2]}",
-        f.reshape(*f.shape[:-1], *dims_f),
-        g.reshape(*g.shape[:-1], *dims_g),
+        f.reshape((*f.shape[:-1], *dims_f)),
+        g.reshape((*g.shape[:-1], *dims_g)),
     )
     return _flattened(tensor, len(axes))
 
