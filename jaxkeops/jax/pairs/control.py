@@ -27,7 +27,6 @@ refuse(
         "conv_general_dilated": "A convolution for each pair has no formula. Convolve before.",
         "random_bits": "A formula has no random numbers: draw them before.",
         "threefry2x32": "A formula has no random numbers: draw them before.",
-        "scatter-add": "Numbers added at places have no formula: use a sum over jax.nn.one_hot.",
     }
 )
 

@@ -32,7 +32,7 @@ def _custom_jvp(equation: Equation, nodes: Sequence[Node], inside: Inside) -> Se
     return _with_slopes(equation, nodes, inside, _pushed)
 
 
-@rule("custom_vjp_call", "custom_vjp_call_jaxpr")
+@rule("custom_vjp_call")
 def _custom_vjp(equation: Equation, nodes: Sequence[Node], inside: Inside) -> Sequence[Node]:
     return _with_slopes(equation, nodes, inside, _pulled)
 
@@ -55,8 +55,7 @@ class Slopes:
 def _with_slopes(
     equation: Equation, nodes: Sequence[Node], inside: Inside, find: Finder
 ) -> Sequence[Node]:
-    inner = equation.params.get("call_jaxpr", equation.params.get("fun_jaxpr"))
-    values = inside.translate(graph_of(inner), nodes)
+    values = inside.translate(graph_of(equation.params["call_jaxpr"]), nodes)
     if inside.depth >= ORDERS:
         return values
     outputs = [k for k, value in enumerate(equation.outputs) if _moves(value.dtype)]

@@ -143,9 +143,10 @@ coordinatewise(
     ge=lambda f, g: F.LessOrEqual(g, f),
     stop_gradient=F.StopGradient,
     copy=lambda f: f,
-    copy_p=lambda f: f,
     reduce_precision=lambda f: f,
     name=lambda f: f,
+    pvary=lambda f: f,
+    sharding_constraint=lambda f: f,
 )
 
 
@@ -215,6 +216,6 @@ _logical("xor", F.NotEqual)
 _logical("not", lambda f: 1 - f)
 
 
-@rule("optimization_barrier")
-def _barrier(equation: Equation, nodes: Sequence[Node], inside: Inside) -> Sequence[Node]:
+@rule("optimization_barrier", "device_put")
+def _as_they_are(equation: Equation, nodes: Sequence[Node], inside: Inside) -> Sequence[Node]:
     return nodes

@@ -16,13 +16,10 @@ Shape = tuple[int, ...]
 # parameter that holds them.
 CALLS = {
     "jit": "jaxpr",
-    "pjit": "jaxpr",
     "remat2": "jaxpr",
-    "checkpoint": "jaxpr",
     "composite": "jaxpr",
     "closed_call": "call_jaxpr",
-    "core_closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
+    "call": "call_jaxpr",
     "custom_vmap_call": "call",
 }
 

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ...formula import F, Node, Number
@@ -73,7 +74,7 @@ def _moving(*names: str) -> Callable[[Moves], Moves]:
     return add
 
 
-@_moving("reshape", "squeeze", "expand_dims")
+@_moving("reshape", "squeeze")
 def _reshaped(equation: Equation, places: np.ndarray) -> np.ndarray:
     return places
 
@@ -108,6 +109,22 @@ def _sliced(equation: Equation, places: np.ndarray) -> np.ndarray:
 @_moving("concatenate")
 def _concatenated(equation: Equation, *places: np.ndarray) -> np.ndarray:
     return np.concatenate(places, equation.params["dimension"])
+
+
+@_moving("stack")
+def _stacked(equation: Equation, *places: np.ndarray) -> np.ndarray:
+    return np.stack(places, equation.params["axis"])
+
+
+@_moving("tile")
+def _tiled(equation: Equation, places: np.ndarray) -> np.ndarray:
+    return np.tile(places, equation.params["reps"])
+
+
+@rule("unstack")
+def _unstacked(equation: Equation, nodes: Sequence[Node], inside: Inside) -> Sequence[Node]:
+    (places,) = numbered([equation.inputs[0].shape])
+    return [picked(nodes, each) for each in np.moveaxis(places, equation.params["axis"], 0)]
 
 
 @rule("split")
@@ -202,9 +219,24 @@ def _scatter(equation: Equation, nodes: Sequence[Node], inside: Inside) -> Node:
     return picked([nodes[0], nodes[2]], _run(equation, {}, whole, indices, part))
 
 
+@rule("scatter-add", "scatter-sub")
+def _scatter_add(equation: Equation, nodes: Sequence[Node], inside: Inside) -> Node:
+    """Each number is added where the primitive puts it when all others are 0."""
+    whole, indices, part = equation.inputs
+    known = known_array(nodes[1], indices, equation.name)
+    empty = np.zeros(whole.shape, whole.dtype)
+    alone = np.eye(part.size, dtype=whole.dtype).reshape(part.size, *part.shape)
+    found = np.array([_run(equation, {}, empty, known, each).reshape(-1) for each in alone])
+    kept = np.flatnonzero(found.any(1))
+    if not kept.size:
+        return nodes[0]
+    places = tuple(map(int, np.abs(found[kept]).argmax(1)))
+    added = F.TakeT(picked(nodes[2:], kept), whole.size, places)
+    return nodes[0] + added if equation.name == "scatter-add" else nodes[0] - added
+
+
 def _run(equation: Equation, changed: dict[str, Any], *arrays: np.ndarray) -> np.ndarray:
     """What the primitive makes of arrays of places, by JAX itself."""
     with jax.ensure_compile_time_eval():
         params = equation.primitive.get_bind_params({**equation.params, **changed})
-        given = [jax.numpy.asarray(array, "int32") for array in arrays]
-        return np.asarray(equation.primitive.bind(*given, **params))
+        return np.asarray(equation.primitive.bind(*map(jnp.asarray, arrays), **params))

@@ -14,8 +14,8 @@ from jaxkeops.jax.pairs.rule import RULES
 
 lax = jax.lax
 AXES = ("i", "j", None)
-# Of these primitives JAX writes none itself any more, or only in other versions.
-RARE = {"copy_p", "custom_vjp_call_jaxpr", "add_any", "reduce_precision", "expand_dims"}
+# Those that transformations or devices bring, and no function of `jax.numpy`.
+RARE = {"add_any", "reduce_precision", "device_put", "pvary", "sharding_constraint", "scatter-sub"}
 
 
 @jax.custom_vjp
@@ -102,6 +102,11 @@ FUNCTIONS = {
     "indices": lambda x, y, p: (x * y)[jnp.array([2, 0, 0])] + y[-1] * x.at[1].set(2 * y[0]),
     "dynamic": lambda x, y, p: (
         lax.dynamic_slice(x * y, (1,), (2,)) + lax.dynamic_update_slice(x - y, p[:1], (2,))[1:]
+    ),
+    "stacks": lambda x, y, p: jnp.stack([x, y * p, p], 1) + jnp.stack(jnp.unstack(jnp.outer(x, y))),
+    "tiles": lambda x, y, p: jnp.tile(x * y, 2) * jnp.repeat(y, 2),
+    "additions_at_places": lambda x, y, p: (
+        (x * y).at[jnp.array([2, 0, 2, 7])].add(p[0] * y[0]).at[1].subtract(x[2]).at[0].add(y[1])
     ),
     "padding": lambda x, y, p: (
         jnp.pad(x * y, 2) + lax.pad(x - y, 7.0, ((1, 1, 1),)) + lax.pad(x + y, 1.0, ((5, -1, 0),))
