@@ -29,16 +29,17 @@ Axes = Any  # a pytree of "i", "j" and None, as `jax.vmap` takes one of integers
 class Arguments:
     """All of a call but its arrays: what a trace depends on, with their shapes.
 
-    tree: of the function, its positional and its named arguments. axes: of each array, "i" where
-    its rows are kept, "j" where they are reduced, "p" for parameters. fixed: each leaf of the tree
-    that is no array, after its position.
+    tree: of the function if it is one, of its positional and of its named arguments.
+    axes: of each array, "i" where its rows are kept, "j" where they are reduced, "p" if it is
+    a parameter.
+    fixed: each leaf of the tree that is no array, after its position.
     """
 
     tree: Any
     axes: tuple[str, ...]
     fixed: tuple[tuple[int, Any], ...]
 
-    def filled(self, arrays: Sequence[Any]) -> tuple[Callable[..., Any], Sequence[Any], Any]:
+    def filled(self, arrays: Sequence[Any]) -> tuple[Any, Sequence[Any], Any]:
         """The function and its arguments, with these arrays."""
         leaves = list(arrays)
         for position, leaf in self.fixed:
@@ -92,14 +93,14 @@ def _prefixed(in_axes: Axes, args: Any) -> list[str | None]:
 
 
 def split_arguments(
-    function: Callable[..., Any],
+    function: Callable[..., Any] | None,
     args: tuple[Any, ...],
     named: dict[str, Any],
     axes_of: Callable[[Any], tuple[str, ...]],
 ) -> tuple[Arguments, list[Any]]:
     """The arrays of a call, those that the function itself holds first, and all else.
 
-    The function may be a pytree, such as a module of Equinox: its arrays are parameters, as are
+    function: a pytree, such as a module of Equinox, or None. Its arrays are parameters, as are
     those of named arguments. Raises `ArgumentError` or `ArgumentTypeError` for what does not fit.
     """
     whole = (function, args, named)

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.tree_util import tree_structure, treedef_is_leaf
 
 from ...compiler import Stages, stages
 from ...errors import ArgumentError, ArgumentTypeError
@@ -70,7 +71,11 @@ def reduce_pairs(
         needs = "needs k, how many rows to find for each" if rules.counted else "takes no k"
         raise ArgumentTypeError(f"The reduction {reduction!r} {needs}; got k={k!r}.")
     name = getattr(function, "__name__", type(function).__name__)
-    options = Options(rules, k, name)
+    # JAX keeps the static arguments of calls for long. A plain function may close over tracers,
+    # so it is not among them; a tree is flattened with the arguments.
+    plain = treedef_is_leaf(tree_structure(function))
+    options = Options(rules, k, name, function if plain else None)
+    held = None if plain else function
     axes_of = axes_by_tree(in_axes, over)
     blocks = () if ranges is None else normal_ranges(ranges, 1 if over == "j" else 0)
 
@@ -84,11 +89,11 @@ def reduce_pairs(
 
     @wraps(function, updated=())
     def reduced(*args: Any, **named: Any) -> Any:
-        arguments, arrays = split_arguments(function, args, named, axes_of)
+        arguments, arrays = split_arguments(held, args, named, axes_of)
         return compiled(arguments, *arrays, *blocks)
 
     def staged(*args: Any, **named: Any) -> Stages:
-        arguments, arrays = split_arguments(function, args, named, axes_of)
+        arguments, arrays = split_arguments(held, args, named, axes_of)
         structs = [struct(array) for array in arrays]
         traced = traced_for(options, arguments, structs)
         return stages(traced.formula, traced.dtype, index_dtype(traced.formula))

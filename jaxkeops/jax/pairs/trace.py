@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,15 @@ from .plan import Plan, plan_of
 
 @dataclass(frozen=True)
 class Options:
-    """What is computed of the values of a function; k: of the K-min family; name: its own."""
+    """What is computed, and of what.
+
+    k: of the K-min family. name: of the function. function: None if it is among the arguments.
+    """
 
     rules: Reduction
     k: int | None
     name: str
+    function: Callable[..., Any] | None
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ def traced_for(
     trees = []
 
     def of_points(*arrays: jax.Array) -> list[Any]:
-        function, args, named = arguments.filled(arrays)
+        held, args, named = arguments.filled(arrays)
+        function = options.function or held
         leaves, tree = tree_flatten(function(*args, **named))
         trees.append(tree)
         return [jnp.asarray(leaf) for leaf in leaves]

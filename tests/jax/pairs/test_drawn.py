@@ -96,7 +96,7 @@ def all_orders(of: Callable[..., jax.Array]) -> Callable[..., Any]:
 
 
 @settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -94,6 +94,23 @@ def test_closed_over_arrays_have_derivatives(dense, points, agree):
     agree(found(stacked), expected(stacked))
 
 
+def test_no_tracer_outlives_its_trace(points):
+    x, y, p = points()
+    with jax.checking_leaks():
+        found = jax.jit(jax.grad(lambda w: reduce_pairs(lambda x, y: w * x @ y)(x, y).sum()))(p)
+    assert found.shape == (3,)
+
+
+def test_masks_of_infinities_have_finite_gradients(dense, points, agree):
+    function = lambda x, y: jnp.where(x[0] < y[0], x @ y, -jnp.inf)
+    x, y, _ = points()
+    x = x.at[:, 0].set(0.3)
+    for reduction in ("logsumexp", "max"):
+        wraps = (reduce_pairs(function, reduction=reduction), dense(function, reduction=reduction))
+        found, expected = (jax.value_and_grad(lambda x, of=of: of(x, y).sum())(x) for of in wraps)
+        agree(found, expected)
+
+
 def test_a_function_may_be_used_in_a_loop(dense, points, agree):
     x, y, p = points()
 
