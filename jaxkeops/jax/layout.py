@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,7 +127,8 @@ def assign(
     axes: dict[str, tuple[str, ...]] = {}
     for name in of.named():
         axes[name] = tuple(axis for axis in wanted if taken.get(axis) == name)
-    ring = _ring(of, axes, wanted, operand_specs, operand_bytes)
+    contested = _ring(of, axes, wanted, operand_specs, operand_bytes)
+    ring = in_order(contested, sizes)
     return Assignment(axes | {"j": (*axes.get("j", ()), *ring)}, ring)
 
 
@@ -188,6 +189,11 @@ def _ring(
         if any(name == "j" and set(given) & {*contested} for name, given in placed(names, spec))
     )
     return contested if gathered > RING_BYTES else ()
+
+
+def in_order(axes: Sequence[str], mesh_axes: Iterable[str]) -> tuple[str, ...]:
+    """The axes in the order of the mesh, in which alone `ppermute` takes several."""
+    return tuple(axis for axis in mesh_axes if axis in axes)
 
 
 def product(sizes: Mapping[str, int], axes: Sequence[str]) -> int:

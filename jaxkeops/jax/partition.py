@@ -17,7 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ..formula import Formula
 from .devices import common_mesh
-from .layout import Assignment, Layout, assign, layout, product, rule
+from .layout import Assignment, Layout, assign, in_order, layout, product, rule
 from .local import Share, share_of_device
 from .primitive import Way, extents, local_p, split
 
@@ -188,11 +188,12 @@ def _in_a_ring(call: Call, operands: Sequence[Any]) -> Callable[..., list[jax.Ar
     """The call inside of `jax.shard_map`, whose columns are spread along its ring."""
     formula, way, ranges = call
     ring = way.ring
-    count = product(operands[0].sharding.mesh.shape, ring)
+    mesh = operands[0].sharding.mesh
+    count, around = product(mesh.shape, ring), in_order(ring, mesh.axis_names)
     shapes = [aval.shape for aval in split(formula, operands)[0]]
     _, M, N = extents(formula, shapes)
     return share_of_device(
-        Share(formula, way, ranges, (), ring, ring, count, 1, M, N * count, padded=False)
+        Share(formula, way, ranges, (), ring, around, count, 1, M, N * count, padded=False)
     )
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from ..formula import Formula, selected
+from .layout import in_order
 from .primitive import Axes, Way, extents, reduce
 from .ring import around
 
@@ -83,4 +84,5 @@ def _from_ring(array: jax.Array, rows: jax.Array, ring: Axes) -> jax.Array:
         return jnp.where((at >= 0) & (at < extent), found, 0)
 
     first = jnp.asarray(jax.lax.axis_index(ring), int) * extent
-    return around(part, jnp.add, (array, first), ring, count)
+    order = in_order(ring, jax.typeof(rows).sharding.mesh.axis_names)
+    return around(part, jnp.add, (array, first), order, count)
