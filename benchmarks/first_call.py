@@ -7,6 +7,7 @@ from dataclasses import replace
 import jaxkeops.numpy
 
 from .engines import OURS, load
+from .engines.tensors import finish_importing
 from .processes import emit, read_job
 from .timing import once
 from .workload import Workload
@@ -32,6 +33,8 @@ def main() -> None:
             return made(*arrays)
     else:
         engine = load([job["engine"]])[0][job["engine"]]
+        if workload.gradients:
+            finish_importing()
 
         def first() -> object:
             return next(iter(engine.calls(workload, arrays).values()))()

@@ -11,6 +11,12 @@ from ..workload import Arrays
 from . import Call
 
 
+def finish_importing() -> None:
+    """PyTorch imports sympy, for 0.4 s, when it is first given a cotangent."""
+    x = torch.ones(1, requires_grad=True)
+    torch.autograd.grad(x + 1, x, torch.ones(1))
+
+
 def with_gradients(operation: Callable[..., torch.Tensor], arrays: Arrays) -> Call:
     """The results of `operation` and its derivatives; the last array is the cotangent."""
     *given, cotangent = (torch.from_numpy(array) for array in arrays)
