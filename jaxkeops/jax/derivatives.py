@@ -227,9 +227,10 @@ def _placed_as(array: jax.Array, aval: jax.core.ShapedArray) -> jax.Array:
 
     A type follows the first operand that has rows, and derived formulas take them in another order.
     """
-    return (
-        array if jax.typeof(array).sharding == aval.sharding else jax.reshard(array, aval.sharding)
-    )
+    there = aval.sharding
+    if there.mesh.empty or jax.typeof(array).sharding == there:
+        return array
+    return jax.reshard(array, there)
 
 
 ad.primitive_jvps[reduce_p] = _jvp
