@@ -10,7 +10,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec as P
 from jaxkeops.jax import Genred
 
 ALIASES = ("x = Vi(2)", "y = Vj(2)", "b = Vj(2)", "a = Vi(1)", "p = Pm(1)")
-# XLA of jaxlib 0.12 fails to move any array between some shardings of six devices.
+# XLA of jaxlib 0.12 ends the process when it moves some arrays between shardings of six devices.
 MESHES = ((4, 2), (2, 2, 2), (2, 4), (8,))
 REDUCTIONS = (
     ("Sum", "Exp(-p * SqDist(x, y)) * b * a", None, None),
