@@ -37,12 +37,13 @@ def from_matrix(ranges_i: Any, ranges_j: Any, keep: Any) -> Ranges:
     return (*_met(blocks_i, blocks_j, kept), *_met(blocks_j, blocks_i, kept.T))
 
 
-def block_mask(mask: Any, block: Any) -> Ranges:
+def block_mask(mask: Any, block: Any, shape: tuple[int, int] | None = None) -> Ranges:
     """The pairs in the cells of a regular grid that a boolean matrix keeps.
 
     mask: (Mc, Nc), boolean. block: the rows and columns of a cell, or one size for both. Cell
     (k, l) is rows [k rows, (k + 1) rows) and columns [l columns, (l + 1) columns): of M rows,
     those from Mc rows on are in no block.
+    shape: (M, N), where the last cells end then, which may be smaller: the grid must cover it.
     Raises `ArgumentError`, or `ArgumentTypeError` for sizes that are not integers.
     """
     kept = _booleans("mask", mask)
@@ -54,13 +55,20 @@ def block_mask(mask: Any, block: Any) -> Ranges:
     sizes = block if isinstance(block, tuple | list) else (block, block)
     if len(sizes) != 2:
         raise ArgumentError(f"block is one size or two, of rows and columns, got {len(sizes)}.")
+    extents = [_count("block", size, least=1) for size in sizes]
+    if shape is not None:
+        expected = tuple(-(-rows // extent) for rows, extent in zip(shape, extents, strict=True))
+        if kept.shape != expected:
+            raise ArgumentError(
+                f"{shape[0]} rows and {shape[1]} columns in cells of {extents[0]} and "
+                f"{extents[1]} take a mask of shape {expected}, got {kept.shape}."
+            )
     grids = []
-    for size, count in zip(sizes, kept.shape, strict=True):
-        extent = _count("block", size, least=1)
+    for extent, count, rows in zip(extents, kept.shape, shape or (MOST, MOST), strict=True):
         if extent * count > MOST:
             raise ArgumentError(f"block: {count} blocks of {extent} rows are more than {MOST}.")
         starts = np.arange(count, dtype=np.int64) * extent
-        grids.append(np.stack([starts, starts + extent], 1))
+        grids.append(np.stack([starts, np.minimum(starts + extent, rows)], 1))
     return from_matrix(grids[0], grids[1], kept)
 
 

@@ -46,14 +46,17 @@ def from_matrix(ranges_i: Any, ranges_j: Any, keep: Any) -> Arrays:
     return _jax_arrays(patterns.from_matrix(ranges_i, ranges_j, keep))
 
 
-def block_mask(mask: Any, block: int | tuple[int, int]) -> Arrays:
+def block_mask(
+    mask: Any, block: int | tuple[int, int], shape: tuple[int, int] | None = None
+) -> Arrays:
     """The pairs in the cells of a regular grid that a boolean matrix keeps.
 
     mask: (Mc, Nc), boolean. block: the rows and columns of a cell, or one size for both.
+    shape: (M, N), where the last cells end then: the grid must cover it.
     Raises `ArgumentError` or `ArgumentTypeError`.
     """
     _refuse_traced(mask=mask)
-    return _jax_arrays(patterns.block_mask(mask, block))
+    return _jax_arrays(patterns.block_mask(mask, block, shape))
 
 
 def segment_ids(ids_i: Any, ids_j: Any) -> Arrays:

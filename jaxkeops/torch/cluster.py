@@ -43,14 +43,17 @@ def from_matrix(ranges_i: torch.Tensor, ranges_j: torch.Tensor, keep: torch.Tens
     return _tensors(patterns.from_matrix(*arrays), device)
 
 
-def block_mask(mask: torch.Tensor, block: int | tuple[int, int]) -> Tensors:
+def block_mask(
+    mask: torch.Tensor, block: int | tuple[int, int], shape: tuple[int, int] | None = None
+) -> Tensors:
     """The pairs in the cells of a regular grid that a boolean matrix keeps.
 
-    mask: (Mc, Nc), boolean. block: the rows and columns of a cell, or one size for both. On the
-    device of `mask`. Raises `ArgumentError` or `ArgumentTypeError`.
+    mask: (Mc, Nc), boolean. block: the rows and columns of a cell, or one size for both.
+    shape: (M, N), where the last cells end then: the grid must cover it. On the device of `mask`.
+    Raises `ArgumentError` or `ArgumentTypeError`.
     """
     (cells,), device = _arrays(mask=mask)
-    return _tensors(patterns.block_mask(cells, block), device)
+    return _tensors(patterns.block_mask(cells, block, shape), device)
 
 
 def segment_ids(ids_i: torch.Tensor, ids_j: torch.Tensor) -> Tensors:

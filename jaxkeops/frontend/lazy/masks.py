@@ -26,11 +26,23 @@ class Masks(Expression):
 
     def segment_ids(self, ids_i: Any, ids_j: Any) -> Self:
         """The pairs whose rows bear the same id; (M,) and (N,) integers that do not decrease."""
-        return self._restricted("segment_ids", ids_i, ids_j)
+        restricted = self._restricted("segment_ids", ids_i, ids_j)
+        # Rows without an id would be in no segment, and be left out without a word.
+        for axis, rows, ids in (("i", self._frame.M, ids_i), ("j", self._frame.N, ids_j)):
+            if rows is not None and len(ids) != rows:
+                raise ArgumentError(
+                    f"segment_ids: each of the {rows} rows {axis} has an id, got {len(ids)}."
+                )
+        return restricted
 
     def block_mask(self, mask: Any, block: int | tuple[int, int]) -> Self:
-        """The pairs in the cells, of the size `block`, that a boolean matrix keeps."""
-        return self._restricted("block_mask", mask, block)
+        """The pairs in the cells, of the size `block`, that a boolean matrix keeps.
+
+        mask: (ceil(M / rows), ceil(N / columns)); the last cells hold the rows that there are.
+        """
+        M, N = self._frame.M, self._frame.N
+        extents = None if M is None or N is None else (M, N)
+        return self._restricted("block_mask", mask, block, extents)
 
     def _restricted(self, name: str, *args: Any) -> Self:
         if self.ranges is not None:

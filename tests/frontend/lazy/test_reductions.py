@@ -164,11 +164,27 @@ def test_masks_are_ranges(door, arrays, distances, close):
             lazy.block_mask(door.array(np.array([[True], [False]])), (2, 5)),
             (i < 2) & (j < 5),
         ),
+        "cells that the rows do not fill": (
+            lazy.block_mask(door.array(np.array([[True, False], [False, True]])), 3),
+            (i < 3) == (j < 3),
+        ),
     }
     for masked, kept in keep.values():
         close(masked.sum(1), (dense[..., 0] * kept).sum(1)[:, None])
         assert masked.ranges is not None
         assert lazy.ranges is None
+
+
+def test_masks_are_of_all_rows(door, distances):
+    lazy, _ = distances
+    ids = door.array(np.zeros(N, int))
+    with pytest.raises(ArgumentError, match="each of the 4 rows i has an id, got 5"):
+        lazy.segment_ids(ids, ids)
+    with pytest.raises(ArgumentError, match="each of the 5 rows j has an id, got 4"):
+        lazy.segment_ids(ids[:M], ids[:M])
+    for cells in ((1, 2), (2, 1), (3, 2)):
+        with pytest.raises(ArgumentError, match=r"4 rows and 5 columns .* shape \(2, 2\), got"):
+            lazy.block_mask(door.array(np.ones(cells, bool)), 3)
 
 
 @both_axes
