@@ -8,9 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from ...errors import ArgumentError
+from ...errors import ArgumentError, ArgumentTypeError
 from ...formula import Node, Var
 from ...formula.node import rebuild
+from ..arrays import Arrays
 from ..shapes import Shape
 from .expression import Expression
 from .frame import frame_of_all
@@ -79,23 +80,17 @@ class Values(Expression):
                 f"{name}: the ranges of this LazyTensor are for all rows. Set ranges to None, and "
                 "those of the rows picked after."
             )
-        if isinstance(index, int):
-            index = slice(index, index + 1 or None)
-        elif isinstance(index, list):
-            index = np.asarray(index)
+        count = self._frame.M if axis == "i" else self._frame.N
+        if count is None:
+            raise ArgumentError(f"{name}: no array is on axis {axis}, so there is nothing to pick.")
+        index = _row_index(self._arrays, name, index, count)
 
         def moved(leaf: Leaf) -> Leaf:
             if leaf.axis != axis:
                 return leaf
             data = leaf.data[..., index, :]
-            if len(data.shape) != len(leaf.data.shape):
-                raise ArgumentError(
-                    f"{name} are picked by a slice or a list of row numbers, of one axis."
-                )
             return leaf.with_data(data, axis, leaf.batch, data.shape[-2])
 
-        if not any(leaf.axis == axis for leaf in self._frame.leaves):
-            raise ArgumentError(f"{name}: no array is on axis {axis}, so there is nothing to pick.")
         frame = frame_of_all([moved(leaf) for leaf in self._frame.leaves])
         return self._of(self._node, frame, None, self.backend)
 
@@ -118,6 +113,49 @@ class Values(Expression):
             raise ArgumentError(
                 f"{name} needs the arrays, and some are arguments of a call still to come."
             )
+
+
+def _row_index(arrays: Arrays, name: str, index: Any, count: int) -> Any:
+    """What picks rows of an array of `count` of them: a slice, or an array of one axis.
+
+    Raises `ArgumentError` for rows that there are not, where the numbers are known; those in
+    arrays of the door are up to its library.
+    """
+    if isinstance(index, slice):
+        # Not all libraries have slices with negative steps.
+        return index if (index.step or 1) > 0 else np.arange(*index.indices(count))
+    if isinstance(index, int | np.integer) and not isinstance(index, bool):
+        _check_rows(name, np.asarray(index), count)
+        return slice(int(index), int(index) + 1 or None)
+    if isinstance(index, list):
+        index = np.asarray(index, None if index else np.int64)
+    if not isinstance(index, np.ndarray) and not arrays.is_array(index):
+        raise ArgumentTypeError(
+            f"{name} are picked by a row number, a slice or an array of row numbers, got "
+            f"{type(index).__name__}."
+        )
+    if len(index.shape) != 1:
+        raise ArgumentError(
+            f"{name} are picked by a slice or a list of row numbers, of one axis, got shape "
+            f"{tuple(index.shape)}."
+        )
+    dtype = arrays.dtype(index) if arrays.is_array(index) else str(index.dtype)
+    if not dtype.startswith(("int", "uint", "bool")):
+        raise ArgumentTypeError(f"{name} are picked by integers or booleans, got dtype {dtype}.")
+    if dtype == "bool":
+        if len(index) != count:
+            raise ArgumentError(
+                f"{name}: a mask has one boolean for each of {count}, got {len(index)}."
+            )
+    elif isinstance(index, np.ndarray):
+        _check_rows(name, index, count)
+    return index
+
+
+def _check_rows(name: str, index: np.ndarray, count: int) -> None:
+    wrong = index[(index < -count) | (index >= count)]
+    if wrong.size:
+        raise ArgumentError(f"{name}: there are {count}, and number {wrong.flat[0]} is asked for.")
 
 
 @lru_cache(maxsize=4096)

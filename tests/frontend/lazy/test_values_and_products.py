@@ -66,6 +66,26 @@ def test_rows_and_columns_are_picked(kernel, door, close):
         lazy.rows([0])
 
 
+def test_rows_are_picked_by_all_that_numbers_them(kernel, door, close):
+    lazy, dense = kernel
+    close(lazy.rows(np.int64(2)).dense(), dense[2:3])
+    close(lazy.rows([]).sum(1), dense[:0].sum(1, keepdims=True))
+    close(lazy[::-1, 3::-2].dense(), dense[::-1, 3::-2])
+    keep = np.arange(N) % 2 == 0
+    close(lazy.columns(door.array(keep)).dense(), dense[:, keep])
+    close(lazy.columns(keep.tolist()).dense(), dense[:, keep])
+    for index in (M, -M - 1, [0, M], np.array([-M - 1])):
+        with pytest.raises(ArgumentError, match=f"rows: there are {M}, and number"):
+            lazy.rows(index)
+    with pytest.raises(ArgumentError, match=f"one boolean for each of {M}, got {N}"):
+        lazy.rows(keep)
+    for index in (1.5, "a", None, True, ..., door.array([0.0])):
+        with pytest.raises(ArgumentTypeError, match="rows are picked by"):
+            lazy.rows(index)
+    with pytest.raises(ArgumentTypeError, match=r"rows are picked by .* got ellipsis"):
+        lazy[..., 0]
+
+
 def test_submatrices_of_batches(door, rng, close):
     x, y = rng.normal(size=(2, M, 1, D)), rng.normal(size=(2, 1, N, D))
     lazy = door.LazyTensor(door.array(x)) - door.LazyTensor(door.array(y))
