@@ -7,9 +7,9 @@ from typing import Any
 
 import jax
 
-from ..frontend.lazy import ComplexTensor, RealTensor, variable
+from ..frontend.lazy import ComplexTensor, Product, RealTensor, variable
 from .arrays import JaxArrays
-from .tree import flatten, unflatten
+from .tree import factors, flatten, product_of, unflatten
 
 _ARRAYS = JaxArrays()
 
@@ -43,6 +43,7 @@ LazyTensor._complex = ComplexLazyTensor._complex = ComplexLazyTensor
 
 for _cls in (LazyTensor, ComplexLazyTensor):
     jax.tree_util.register_pytree_node(_cls, flatten, partial(unflatten, _cls))
+jax.tree_util.register_pytree_node(Product, factors, product_of)
 
 
 def Vi(x: Any, dim: int | None = None) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..frontend.lazy import Expression, Leaf
+from ..frontend.lazy import Expression, Leaf, Product
 from ..frontend.lazy.frame import Frame, frame_of_all
 
 Structure = tuple[Any, ...]
@@ -37,6 +37,18 @@ def unflatten(cls: type[Expression], structure: Structure, children: tuple[Any, 
     else:
         frame = frame_of_all(made)
     return cls._of(node, frame, children[1], backend)
+
+
+def factors(product: Product) -> tuple[tuple[Any, Any], None]:
+    """The two factors of a product."""
+    return (product.left, product.right), None
+
+
+def product_of(_: None, given: tuple[Any, Any]) -> Product:
+    """A product of what JAX puts in the place of the factors, matrices or not."""
+    made = object.__new__(Product)
+    made.left, made.right = given
+    return made
 
 
 def _leaf(axis: str, dim: int, weak: bool, index: int | None, numbers: Any, given: Any) -> Leaf:

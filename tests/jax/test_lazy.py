@@ -119,6 +119,20 @@ def test_lazy_tensors_are_arguments_and_results_of_transformed_functions(arrays)
     )
 
 
+def test_products_of_lazy_tensors_are_arguments_too(arrays):
+    lazy, dense = lazy_kernel(*arrays), dense_kernel(*arrays)
+    v = jnp.ones(M)
+    applied = jax.jit(lambda product, v: product @ v)(lazy @ lazy.T, v)
+    np.testing.assert_allclose(applied, dense @ dense.T @ v, rtol=1e-12)
+    gradient = jax.grad(lambda product: (product @ v).sum())(lazy @ lazy.T)
+    expected = jax.grad(lambda x: (dense_kernel(x, *arrays[1:]) @ dense.T @ v).sum())(arrays[0])
+    np.testing.assert_allclose(gradient.left.variables[0], expected, rtol=1e-12, atol=1e-12)
+    left, right = (LazyTensor(jnp.stack([arrays[k]] * 2)[:, :, None]) for k in (0, 1))
+    pairs = ((left * right.T).sum(-1)).exp() @ ((right * left.T).sum(-1)).exp()
+    mapped = jax.vmap(lambda product: product.dense())(pairs)
+    np.testing.assert_allclose(mapped, pairs.dense(), rtol=1e-12)
+
+
 def test_a_batch_of_lazy_tensors_is_mapped(rng):
     x, y = jnp.asarray(rng.normal(size=(2, M, 1, D))), jnp.asarray(rng.normal(size=(2, 1, N, D)))
     K = (LazyTensor(x) - LazyTensor(y)).exp()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ...errors import ArgumentError, ArgumentTypeError
 from .expression import Expression
 
@@ -69,27 +71,45 @@ class Product:
                 f"@: matrices of shapes {left.shape} and {right.shape} have no product: the first "
                 "has as many columns as the second has rows."
             )
+        try:
+            np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+        except ValueError:
+            raise ArgumentError(
+                f"@: matrices of shapes {left.shape} and {right.shape} have no product: the "
+                "extents of batch axes must be equal, or 1."
+            ) from None
         self.left = left
         self.right = right
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(*batch, M, N), the batch axes those of the left."""
-        return (*self.left.shape[:-1], self.right.shape[-1])
+        """(*batch, M, N)."""
+        batch = np.broadcast_shapes(self.left.shape[:-2], self.right.shape[:-2])
+        return (*batch, self.left.shape[-2], self.right.shape[-1])
 
     @property
     def dtype(self) -> str | None:
-        return self.left.dtype or self.right.dtype
+        """The name of the dtype of results: complex if one of the two is."""
+        known = [each.dtype for each in (self.left, self.right) if each.dtype is not None]
+        return next((name for name in known if name.startswith("complex")), (*known, None)[0])
 
     @property
     def T(self) -> Product:
         """The product of the transposes, the other way round."""
         return Product(self.right.T, self.left.T)
 
+    def t(self) -> Product:
+        """The product of the transposes, the other way round."""
+        return self.T
+
     def __matmul__(self, v: Any) -> Any:
         if isinstance(v, Expression | Product):
             return Product(self, v)
         return self.left @ (self.right @ v)
+
+    def __rmatmul__(self, v: Any) -> Any:
+        """The product of an array with this: (M,) -> (*batch, N), (*batch, E, M) -> (..., E, N)."""
+        return (v @ self.left) @ self.right
 
     def matvec(self, v: Any) -> Any:
         """self @ v."""
@@ -100,11 +120,24 @@ class Product:
         return self.right.rmatvec(self.left.rmatvec(v))
 
     def dense(self) -> Any:
-        """The matrix of the product, (*batch, M, N)."""
-        return self.left @ self.right.dense()
+        """The matrix of the product, (*batch, M, N); pairs outside of ranges count as zeros."""
+        return self.left @ _matrix_of(self.right)
 
     def __repr__(self) -> str:
         return f"Product of shape {self.shape}, of\n{self.left!r}\n{self.right!r}"
+
+
+def _matrix_of(factor: Any) -> Any:
+    """What products are taken with, (*batch, M, N): 0 at pairs that ranges leave out."""
+    if isinstance(factor, Product) or factor.ranges is None:
+        return factor.dense()
+    arrays, frame = factor._arrays, factor._frame
+    like = next((leaf.data for leaf in frame.leaves if hasattr(leaf.data, "shape")), None)
+    # In float32, whatever the dtype: halves do not tell the numbers of many rows apart.
+    numbers = arrays.parameter([float(k) for k in range(factor.shape[-1])], "float32", like)
+    rows = arrays.reshape(numbers, (factor.shape[-1], 1))
+    identity = (factor._real._rows(rows, "i") == factor._real._rows(rows, "j")).dense()
+    return factor @ arrays.cast(identity, frame.dtype or arrays.default_dtype())
 
 
 def _check_matrix(given: Any) -> None:

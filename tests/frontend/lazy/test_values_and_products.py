@@ -149,6 +149,39 @@ def test_products_of_lazy_tensors_are_lazy(kernel, door, rng, close):
         lazy @ lazy
 
 
+def test_products_multiply_from_the_left(kernel, door, rng, close):
+    lazy, dense = kernel
+    product = lazy @ lazy.T
+    close(product.t().dense(), dense @ dense.T)
+    for shape in [(M,), (2, M), (3, 2, M)]:
+        v = rng.normal(size=shape)
+        close(door.array(v) @ product, v @ dense @ dense.T)
+
+
+def test_products_have_the_batch_axes_of_both(kernel, door, rng, close):
+    lazy, dense = kernel
+    scales = np.array([1.0, 2.0])[:, None, None]
+    product = lazy @ (lazy.T * door.LazyTensor(door.array(scales[..., None])))
+    assert product.shape == (2, M, M)
+    close(product.dense(), dense @ dense.T * scales)
+    assert (lazy @ (lazy.T * 1j)).dtype == "complex128"
+    three = lazy.T * door.LazyTensor(door.array(np.ones((3, 1, 1, 1))))
+    with pytest.raises(ArgumentError, match="extents of batch axes must be equal"):
+        product @ (lazy @ three)
+
+
+def test_products_keep_to_ranges(kernel, door, close):
+    lazy, dense = kernel
+    i, j = np.arange(M)[:, None], np.arange(N)
+    masked, kept = lazy.T.window(1, 1), dense.T * (np.abs(i - j) <= 1).T
+    for product, expected in (
+        (lazy @ masked, dense @ kept),
+        (masked.T @ masked, kept.T @ kept),
+    ):
+        close(product.dense(), expected)
+        close(product @ door.array(np.ones(M)), expected.sum(1))
+
+
 def test_scipy_takes_it_as_a_linear_operator(numpy_door, rng, close):
     linalg = pytest.importorskip("scipy.sparse.linalg")
     x = rng.normal(size=(30, 2))
