@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import ArgumentError, ArgumentTypeError
 from .expression import Expression
-from .protocols import apply_function, apply_ufunc
+from .protocols import NUMPY, apply_function, apply_ufunc
 
 EVERYTHING = slice(None)
 
@@ -132,7 +132,8 @@ class Algebra(Expression):
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         if function.__module__ != "numpy":  # norm and inv of numpy.linalg are of whole matrices
             return NotImplemented
-        return apply_function(function.__name__, args, options)
+        name = function.__name__
+        return apply_function(NUMPY.get(name, name), args, options)
 
 
 def _is_everything(key: Any) -> bool:

@@ -57,15 +57,19 @@ METHODS = {
     "conjugate": "conj",
     "fmax": "maximum",
     "fmin": "minimum",
+    "amax": "max",
+    "amin": "min",
 }
 SAME_NAME = {
-    *("acos", "angle", "asin", "atan", "atan2", "clamp", "conj", "cos", "exp", "floor", "log"),
+    *("acos", "angle", "asin", "atan", "atan2", "conj", "cos", "exp", "floor", "log"),
     *("maximum", "minimum", "relu", "round", "rsqrt", "sign", "sin", "sinc", "sqrt", "square"),
     *("tanh", "real", "imag"),
 }
 # With an axis only: without one, theirs are over all axes, and ours over the last.
-OVER_AN_AXIS = ("sum", "logsumexp")
+OVER_AN_AXIS = ("sum", "logsumexp", "amax", "amin", "argmax", "argmin")
+NUMPY = {"max": "amax", "min": "amin"}  # PyTorch's max and min are two results, so not the same
 JOINING = ("concatenate", "concat", "cat")
+CLIPPING = ("clip", "clamp")
 
 
 def apply_ufunc(
@@ -95,6 +99,8 @@ def apply_function(name: str, args: tuple[Any, ...], options: Mapping[str, Any])
         condition, one, other = args
         lazy = next(each for each in args if isinstance(each, Expression))
         return lazy._real(one).where(condition, other)
+    if name in CLIPPING and args and isinstance(args[0], Expression):
+        return _clipped(*args, **{key.removeprefix("a_"): x for key, x in options.items()})
     if name in OVER_AN_AXIS:
         known = len(args) > 1 or options.keys() & {"axis", "dim"}
     else:
@@ -109,6 +115,15 @@ def apply_function(name: str, args: tuple[Any, ...], options: Mapping[str, Any])
     if found is None:
         raise ArgumentTypeError(f"{name} is not defined for a {type(first).__name__}.")
     return found(*args[1:], **options) if callable(found) else found
+
+
+def _clipped(x: Any, min: Any = None, max: Any = None) -> Any:
+    """Between two bounds, of which one may be None."""
+    if min is not None and max is not None:
+        return x.clamp(min, max)
+    if min is None and max is None:
+        raise ArgumentTypeError("clip takes a lower or an upper bound, or both: got neither.")
+    return x.minimum(max) if min is None else x.maximum(min)
 
 
 def _operated(function: Callable[..., Any], *args: Any) -> Any:

@@ -48,6 +48,13 @@ def test_other_numpy_functions(lazy, close):
     close(np.concatenate([X, Y], axis=-1).dense(), np.concatenate([x_, y_], -1))
     close(np.sum(X * Y, axis=1), (x * y).sum(1))
     close(np.sinc(X * Y).dense(), np.sinc(x * y))
+    for function in (np.max, np.amin, np.min, np.amax):
+        close(function(X * Y, axis=1), function(x * y, axis=1))
+    for function in (np.argmax, np.argmin):
+        np.testing.assert_array_equal(function(X * Y, axis=1), function(x * y, axis=1))
+    close(np.clip(X * Y, 0.2, 0.5).dense(), np.clip(x * y, 0.2, 0.5))
+    close(np.clip(X * Y, a_min=0.2, a_max=None).dense(), np.clip(x * y, 0.2, None))
+    close(np.clip(X * Y, None, 0.5).dense(), np.clip(x * y, None, 0.5))
 
 
 def test_what_numpy_cannot_ask_of_it(lazy):
@@ -60,6 +67,8 @@ def test_what_numpy_cannot_ask_of_it(lazy):
         lambda: np.linalg.norm(X),
         lambda: np.sum(X),
         lambda: np.mean(X),
+        lambda: np.max(X),
+        lambda: np.clip(X, None, None),
         lambda: np.linspace(X, Y),
     ):
         with pytest.raises(TypeError):
@@ -99,6 +108,13 @@ def test_other_torch_functions(torch_lazy, close):
     torch, door, X, Y, x, y = torch_lazy
     close(torch.where(X < Y, X, 2.0).dense(), torch.where(x < y, x, 2.0).numpy())
     close(torch.clamp(X * Y, 0.2, 0.5).dense(), torch.clamp(x * y, 0.2, 0.5).numpy())
+    close(torch.clamp(X * Y, min=0.2).dense(), torch.clamp(x * y, min=0.2).numpy())
+    close(torch.clip(X * Y, max=0.5).dense(), torch.clip(x * y, max=0.5).numpy())
+    for function in (torch.amax, torch.amin):
+        close(function(X * Y, dim=1), function(x * y, dim=1).numpy())
+    for function in (torch.argmax, torch.argmin):
+        expected = function(x * y, dim=1).numpy()
+        np.testing.assert_array_equal(function(X * Y, dim=1), expected)
     close(torch.logsumexp(X * Y, dim=1), torch.logsumexp(x * y, 1).numpy())
     close(torch.sum(X * Y, dim=0), (x * y).sum(0).numpy())
     close(torch.matmul((X * Y).sum(-1), torch.ones(N, dtype=x.dtype)), (x * y).sum((1, 2)).numpy())
