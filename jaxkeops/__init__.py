@@ -1,11 +1,14 @@
 """Reductions of formulas over all pairs of rows, for JAX, NumPy and PyTorch.
 
 `from jaxkeops import Genred` is the JAX door. Each door is loaded when it is first named, so that
-`import jaxkeops.numpy` loads neither JAX nor PyTorch.
+`import jaxkeops.numpy` loads neither JAX nor PyTorch. Only where JAX is there already, its door is
+loaded at once: a process that runs exported programs names nothing of it.
 """
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -53,3 +56,8 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_ROOMS, *_HOME, "clean_pykeops", "verbose"})
+
+
+if "jax" in sys.modules:
+    with suppress(ImportError):  # which is raised again for those who name that door
+        import_module(".jax", __name__)

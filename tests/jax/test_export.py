@@ -209,6 +209,21 @@ def test_a_ring_runs_in_a_fresh_process(gaussian, tmp_path, agree, rng):
     agree(tuple(jnp.asarray(results[name]) for name in results.files), expected)
 
 
+@pytest.mark.parametrize("statement", ["import jax, jaxkeops", "import jaxkeops.jax, jax"])
+def test_a_process_that_only_imports_jaxkeops_runs_programs(statement, gaussian, tmp_path):
+    shapes = unknown(shapes_of(gaussian, 7, 9))
+    made = export.export(jax.jit(gaussian.genred), disabled_checks=EXPORT_CHECKS)(*shapes)
+    (tmp_path / "program").write_bytes(made.serialize())
+    script = f"""
+        {statement}
+        import pathlib, sys, numpy
+        jax.config.update("jax_enable_x64", True)
+        program = jax.export.deserialize(bytearray(pathlib.Path(sys.argv[1]).read_bytes()))
+        print(*program.call(*(numpy.ones(aval.shape) for aval in program.in_avals)).shape)
+        """
+    assert run(script, tmp_path / "program").split() == ["7", "2"]
+
+
 def test_a_program_of_another_version_says_so(gaussian, tmp_path):
     shapes = unknown(shapes_of(gaussian, 7, 9))
     made = export.export(jax.jit(gaussian.genred), disabled_checks=EXPORT_CHECKS)(*shapes)
