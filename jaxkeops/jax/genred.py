@@ -16,6 +16,7 @@ from ..frontend.genred import BACKENDS, XLA, Declared, GenredBase, check_call, c
 from ..frontend.shapes import fit
 from .primitive import Axes, Way, reduce
 from .ranges import normal_ranges
+from .ring import require_same_parameters, ring_of
 
 Results = jax.Array | tuple[jax.Array, ...]
 
@@ -90,7 +91,7 @@ class Genred(GenredBase):
             compiled = _function(self._declared, self._names, XLA)
         try:
             if ring is not None:
-                compiled = _function(self._declared, self._names, backend, _ring(ring, ranges))
+                compiled = _function(self._declared, self._names, backend, ring_of(ring, ranges))
             if ranges is None:
                 return compiled(*args)
             return compiled(*args, ranges=normal_ranges(ranges, self.axis))
@@ -147,7 +148,7 @@ def _function(
         ]
         blocks = [jnp.asarray(array) for array in ranges]
         if ring:
-            _require_same_parameters(formula, operands, names, ring)
+            require_same_parameters(formula, operands, names, ring)
         way = Way(_index_dtype(formula), ring, XLA if backend == XLA else "auto")
         results = reduce(formula, way, operands, blocks)
         seen = tuple(
@@ -160,36 +161,6 @@ def _function(
     # Profiles show calls outside of other compiled functions by this name.
     jaxkeops_reduce.__name__ = f"jaxkeops_reduce {short_name(formula, names)}"
     return jax.jit(jaxkeops_reduce, inline=True)
-
-
-def _ring(given: str | Sequence[str], ranges: Any) -> Axes:
-    """The names of mesh axes that are manual here. Raises `ArgumentError` for others."""
-    ring = (given,) if isinstance(given, str) else tuple(given)
-    manual = jax.sharding.get_abstract_mesh().manual_axes
-    if not ring or any(axis not in manual for axis in ring):
-        raise ArgumentError(
-            f"ring names mesh axes of the jax.shard_map around the call, got {given!r}: "
-            f"{', '.join(map(repr, manual)) if manual else 'none'} are manual here. Outside of "
-            "jax.shard_map leave ring out: arrays that are sharded are reduced where they are."
-        )
-    if ranges is not None:
-        raise ArgumentError(
-            "ring takes no ranges: they count the rows of one device, and blocks go round all. "
-            "Leave ring out, and shard the arrays under jax.jit instead of jax.shard_map."
-        )
-    return ring
-
-
-def _require_same_parameters(
-    formula: Formula, operands: Sequence[jax.Array], names: Sequence[str], ring: Axes
-) -> None:
-    for given, array, name in zip(formula.inputs, operands, names, strict=False):
-        differs = set(jax.typeof(array).manual_axis_type.varying) & {*ring}
-        if given.axis == "p" and differs:
-            raise ArgumentError(
-                f"{name} is a parameter, and may differ along {', '.join(sorted(differs))}: in a "
-                "ring, devices share the parameters. Give it to jax.shard_map with in_specs=P()."
-            )
 
 
 def _index_dtype(formula: Formula) -> str:

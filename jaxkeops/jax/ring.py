@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 from jax import lax
+
+from ..errors import ArgumentError
+from ..formula import Formula
+from .primitive import Axes
 
 
 def around(
@@ -36,3 +40,34 @@ def around(
 
     (last, whole), _ = lax.scan(step, (following, whole), None, length=count - 2)
     return join(whole, part(last))
+
+
+def ring_of(given: str | Sequence[str], ranges: Any) -> Axes:
+    """The names of mesh axes that are manual here. Raises `ArgumentError` for others."""
+    ring = (given,) if isinstance(given, str) else tuple(given)
+    manual = jax.sharding.get_abstract_mesh().manual_axes
+    if not ring or any(axis not in manual for axis in ring):
+        raise ArgumentError(
+            f"ring names mesh axes of the jax.shard_map around the call, got {given!r}: "
+            f"{', '.join(map(repr, manual)) if manual else 'none'} are manual here. Outside of "
+            "jax.shard_map leave ring out: arrays that are sharded are reduced where they are."
+        )
+    if ranges is not None:
+        raise ArgumentError(
+            "ring takes no ranges: they count the rows of one device, and blocks go round all. "
+            "Leave ring out, and shard the arrays under jax.jit instead of jax.shard_map."
+        )
+    return ring
+
+
+def require_same_parameters(
+    formula: Formula, operands: Sequence[jax.Array], names: Sequence[str], ring: Axes
+) -> None:
+    """Raises `ArgumentError` for a parameter that may differ along the ring."""
+    for given, array, name in zip(formula.inputs, operands, names, strict=False):
+        differs = set(jax.typeof(array).manual_axis_type.varying) & {*ring}
+        if given.axis == "p" and differs:
+            raise ArgumentError(
+                f"{name} is a parameter, and may differ along {', '.join(sorted(differs))}: in a "
+                "ring, devices share the parameters. Give it to jax.shard_map with in_specs=P()."
+            )

@@ -13,8 +13,10 @@ from jax.tree_util import tree_structure, treedef_is_leaf
 from ...compiler import Stages, stages
 from ...errors import ArgumentError, ArgumentTypeError
 from ...formula import reduction_of_words
-from ..primitive import Way, reduce
+from ...frontend.genred import XLA
+from ..primitive import Axes as Ring, Way, reduce
 from ..ranges import normal_ranges
+from ..ring import require_same_parameters, ring_of
 from .arguments import Arguments, Axes, axes_by_tree, split_arguments
 from .outputs import restored
 from .plan import leaves_of
@@ -31,6 +33,8 @@ def reduce_pairs(
     in_axes: Axes = ("i", "j"),
     k: int | None = None,
     ranges: Sequence[Any] | None = None,
+    backend: str = "auto",
+    ring: str | Sequence[str] | None = None,
 ) -> Any:
     """The reduction of a function of one pair over all pairs of rows, without forming the pairs.
 
@@ -45,6 +49,9 @@ def reduce_pairs(
     if rows j, None for what all pairs share. Named arguments are shared.
     k: how many, for "kmin", "argkmin" and "kmin_argkmin".
     ranges: six arrays that restrict the pairs to blocks, as `Genred` takes them.
+    backend: "auto", or "XLA" for operations of XLA and no kernel.
+    ring: inside `jax.shard_map`, the manual mesh axes along which the rows that are reduced lie, as
+    for `Genred`.
 
     The result is called with arrays (M, ...), (N, ...) and shared ones, and gives what
     `jax.vmap` of `jax.vmap` and a reduction over the second axis would: arrays (M, *shape). It may
@@ -58,7 +65,14 @@ def reduce_pairs(
     """
     if function is None:
         return partial(
-            reduce_pairs, reduction=reduction, over=over, in_axes=in_axes, k=k, ranges=ranges
+            reduce_pairs,
+            reduction=reduction,
+            over=over,
+            in_axes=in_axes,
+            k=k,
+            ranges=ranges,
+            backend=backend,
+            ring=ring,
         )
     if not callable(function):
         raise ArgumentTypeError(
@@ -66,6 +80,11 @@ def reduce_pairs(
         )
     if over not in ("i", "j"):
         raise ArgumentError(f"over is 'i' or 'j', the rows that are reduced, got {over!r}.")
+    if backend not in ("auto", XLA):
+        raise ArgumentError(
+            f"backend is 'auto' or {XLA!r}, got {backend!r}: arrays are reduced where they "
+            "are, and jax.device_put moves them."
+        )
     rules = reduction_of_words(reduction)
     if rules.counted != (k is not None):
         needs = "needs k, how many rows to find for each" if rules.counted else "takes no k"
@@ -79,18 +98,18 @@ def reduce_pairs(
     axes_of = axes_by_tree(in_axes, over)
     blocks = () if ranges is None else normal_ranges(ranges, 1 if over == "j" else 0)
 
-    def of_arrays(arguments: Arguments, *arrays: Any) -> Any:
-        return _reduced(
-            options, arguments, arrays[: len(arguments.axes)], arrays[len(arguments.axes) :]
-        )
+    def of_arrays(arguments: Arguments, around: Ring, *arrays: Any) -> Any:
+        count = len(arguments.axes)
+        return _reduced(options, arguments, arrays[:count], arrays[count:], around, backend)
 
     of_arrays.__name__ = name
-    compiled = jax.jit(of_arrays, static_argnums=0, inline=True)
+    compiled = jax.jit(of_arrays, static_argnums=(0, 1), inline=True)
 
     @wraps(function, updated=())
     def reduced(*args: Any, **named: Any) -> Any:
         arguments, arrays = split_arguments(held, args, named, axes_of)
-        return compiled(arguments, *arrays, *blocks)
+        around = () if ring is None else ring_of(ring, ranges)
+        return compiled(arguments, around, *arrays, *blocks)
 
     def staged(*args: Any, **named: Any) -> Stages:
         arguments, arrays = split_arguments(held, args, named, axes_of)
@@ -104,7 +123,12 @@ def reduce_pairs(
 
 
 def _reduced(
-    options: Options, arguments: Arguments, arrays: Sequence[Any], blocks: Sequence[Any]
+    options: Options,
+    arguments: Arguments,
+    arrays: Sequence[Any],
+    blocks: Sequence[Any],
+    ring: Ring,
+    backend: str,
 ) -> Any:
     traced = traced_for(options, arguments, [struct(array) for array in arrays])
     leaves = leaves_of(traced.plan, traced.slots, arrays, arguments.axes)
@@ -116,5 +140,7 @@ def _reduced(
         count = arrays[arguments.axes.index(axis)].shape[0]
         operands.append(jnp.zeros((count, 0), traced.dtype))
     formula = traced.formula
-    results = reduce(formula, Way(index_dtype(formula)), operands, blocks)
+    require_same_parameters(formula, operands, ["What all pairs share"] * len(operands), ring)
+    way = Way(index_dtype(formula), ring, backend)
+    results = reduce(formula, way, operands, blocks)
     return restored(traced.outputs, formula, results, "i" in arguments.axes)
