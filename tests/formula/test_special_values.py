@@ -112,6 +112,8 @@ def test_value_at_a_special_point(node, point, expected):
         (F.Clamp(X, -1.0, 1.0), 1.5, 0.0),
         (F.Clamp(X, 1.0, 1.0), 1.0, 1.0),
         (one("Pow", 0), 3.0, 0.0),
+        (F.Powf(Number(1, 0.0), X), 1.5, 0.0),
+        (F.Powf(Number(1, 2.0), X), 0.0, np.log(2)),
         (F.Norm2(X), 0.0, 0.0),
         (F.Normalize(X), 0.0, 0.0),
         (one("Floor"), 0.5, 0.0),

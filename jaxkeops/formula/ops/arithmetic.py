@@ -107,12 +107,18 @@ elementwise(
     domain=(0.5, 2),
 )
 
+
+def _powf_rule(f: Node, g: Node) -> tuple[Node, Node]:
+    """That for g is 0 where f is: 0 to any power above 0 is 0."""
+    return g * F.Powf(f, g - 1), F.Log(f + F.Equal(f, 0.0)) * F.Powf(f, g)
+
+
 elementwise(
     "Powf",
     "f to the power g, a formula; f is not negative unless g is an integer.",
     arity=2,
     value=np.power,
-    derivative=lambda f, g: (g * F.Powf(f, g - 1), F.Log(f) * F.Powf(f, g)),
+    derivative=_powf_rule,
     lower=ir.pow_,
     domain=(0.5, 2),
 )
