@@ -16,6 +16,11 @@ from .rule import Inside, Unmapped, coordinatewise, rule
 INFINITY = math.inf
 
 
+def _with_slope(value: Node, f: Node, slope: Node) -> Node:
+    """value, whose formula may have no derivative where the function that it is of has one."""
+    return F.Slope(F.StopGradient(value), f, slope)
+
+
 def maximum(f: Node, g: Node) -> Node:
     """The greater; NaN if one is. Where they are equal, each has half of the derivative."""
     return _extremum(f, g, lambda f, g, a, b: F.IfLess(f, g, a, b), -INFINITY)
@@ -34,8 +39,7 @@ def _extremum(f: Node, g: Node, if_worse, worst: float) -> Node:
     if g.value == worst:
         return f
     # A number is not NaN, so one comparison gives the value.
-    slope = if_worse(g, f, 1.0, if_worse(f, g, 0.0, 0.5))
-    return F.Slope(F.StopGradient(if_worse(f, g, g, f)), f, slope)
+    return _with_slope(if_worse(f, g, g, f), f, if_worse(g, f, 1.0, if_worse(f, g, 0.0, 0.5)))
 
 
 def _clamped(low: Node, f: Node, high: Node) -> Node:
@@ -64,7 +68,7 @@ def choose(condition: Node, yes: Node, no: Node) -> Node:
 
 def _size(f: Node) -> Node:
     """|f|, with JAX's derivative at 0: 1."""
-    return F.Slope(F.StopGradient(F.Abs(f)), f, F.IfLess(f, 0.0, -1.0, 1.0))
+    return _with_slope(F.Abs(f), f, F.IfLess(f, 0.0, -1.0, 1.0))
 
 
 def _sign(f: Node) -> Node:
@@ -79,7 +83,8 @@ def _to_even(f: Node) -> Node:
 
 def _sinh(f: Node) -> Node:
     grown = F.Expm1(f)
-    return F.IfLess(F.Abs(f), 1.0, 0.5 * (grown + grown / (grown + 1)), _halves(f, -1.0))
+    value = F.IfLess(F.Abs(f), 1.0, 0.5 * (grown + grown / (grown + 1)), _halves(f, -1.0))
+    return _with_slope(value, f, _halves(f, 1.0))
 
 
 def _halves(f: Node, sign: float) -> Node:
@@ -93,7 +98,22 @@ def _asinh(f: Node) -> Node:
     square = F.Square(f)
     near = F.Log1p(size + square / (1 + F.Sqrt(1 + square)))
     value = F.IfLess(size, 1e9, near, F.Log(size) + math.log(2))
-    return F.IfLess(f, 0.0, -value, value)
+    return _with_slope(F.IfLess(f, 0.0, -value, value), f, F.Inv(F.Sqrt(1 + square)))
+
+
+def _acosh(f: Node) -> Node:
+    """Two roots, as the product of what is below them may overflow."""
+    roots = F.Sqrt(f - 1) * F.Sqrt(f + 1)
+    return _with_slope(F.Log(f + roots), f, F.Inv(roots))
+
+
+def _atanh(f: Node) -> Node:
+    return _with_slope(0.5 * F.Log1p(2 * f / (1 - f)), f, F.Inv((1 - f) * (1 + f)))
+
+
+def _cbrt(f: Node) -> Node:
+    root = F.Sign(f) * F.Powf(F.Abs(f), 1 / 3)
+    return _with_slope(root, f, F.Inv(3 * F.Square(root)))
 
 
 coordinatewise(
@@ -120,13 +140,13 @@ coordinatewise(
     cosh=lambda f: _halves(f, 1.0),
     tanh=F.Tanh,
     asinh=_asinh,
-    acosh=lambda f: F.Log(f + F.Sqrt((f - 1) * (f + 1))),
-    atanh=lambda f: 0.5 * F.Log1p(2 * f / (1 - f)),
+    acosh=_acosh,
+    atanh=_atanh,
     erf=F.Erf,
     erfc=lambda f: 1 - F.Erf(f),
     sqrt=F.Sqrt,
     rsqrt=lambda f: F.Inv(F.Sqrt(f)),
-    cbrt=lambda f: F.Sign(f) * F.Powf(F.Abs(f), 1 / 3),
+    cbrt=_cbrt,
     pow=F.Powf,
     abs=_size,
     sign=_sign,
@@ -159,8 +179,9 @@ def _div(equation: Equation, nodes: Sequence[Node], inside: Inside) -> Node:
 @rule("rem", aligned=True)
 def _rem(equation: Equation, nodes: Sequence[Node], inside: Inside) -> Node:
     f, g = nodes
-    whole = equation.outputs[0].dtype.kind in "iu"
-    return f - g * (whole_quotient(f, g) if whole else truncated(f / g))
+    if equation.outputs[0].dtype.kind in "iu":
+        return f - g * whole_quotient(f, g)
+    return F.IfLess(F.Abs(f), F.Abs(g), f, f - g * truncated(f / g))  # g may be infinite
 
 
 @rule("integer_pow")

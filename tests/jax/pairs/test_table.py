@@ -199,3 +199,37 @@ def test_ties_have_the_gradients_of_jax(function, dense, loss, agree):
     x = jnp.asarray([[0.0, 0.0], [1.0, 0.0]])
     found = jax.grad(loss(reduce_pairs(function)), (0, 1))(x, x)
     agree(found, jax.grad(loss(dense(function)), (0, 1))(x, x))
+
+
+@pytest.mark.parametrize(
+    ("function", "numbers"),
+    [
+        (jnp.sinh, [0.0, 1000.0, -1000.0]),
+        (jnp.arcsinh, [0.0, -0.0, 1e200, -1e200]),
+        (jnp.arccosh, [1.0, 2.0, 1e200, np.inf]),
+        (jnp.arctanh, [0.0, 1.0, -1.0]),
+        (jnp.cbrt, [0.0, -8.0]),
+    ],
+)
+def test_values_and_slopes_at_ends(function, numbers):
+    x = jnp.asarray(numbers)
+    found = reduce_pairs(lambda x, y: function(x * y))
+    one = jnp.ones(1)
+    np.testing.assert_allclose(found(x, one), function(x), rtol=1e-14)
+    slopes = jax.grad(lambda x: found(x, one).sum())(x)
+    np.testing.assert_allclose(slopes, jax.vmap(jax.grad(function))(x), rtol=1e-14, atol=1e-199)
+
+
+def test_zero_to_a_power_does_not_move_with_the_power(dense, agree):
+    x, y, p = jnp.asarray([[0.0, 1.0, 3.0]]), jnp.asarray([[0.0, 1.0, 1.0]]), jnp.asarray([1.5])
+    slope = lambda of: jax.grad(lambda *args: of(*args).sum(), (0, 1, 2))
+    power = lambda x, y, p: jnp.sum(jnp.abs(x - y) ** p)
+    agree(slope(reduce_pairs(power, in_axes=AXES))(x, y, p), slope(dense(power, AXES))(x, y, p))
+
+
+@pytest.mark.parametrize("divisor", [np.inf, -np.inf, 3.0])
+@pytest.mark.parametrize("function", [lax.rem, jnp.mod])
+def test_a_remainder_of_less_than_the_divisor_is_what_is_divided(function, divisor):
+    x = jnp.asarray([0.0, 0.3, -0.7, 2.9])
+    found = reduce_pairs(function)(x, jnp.asarray([divisor]))
+    np.testing.assert_allclose(found, function(x, divisor), rtol=1e-14)
