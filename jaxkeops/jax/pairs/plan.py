@@ -14,7 +14,7 @@ from jax.core import Tracer
 from ...errors import FormulaError
 from ...formula import Node, Var
 from .graph import Constant, Equation, Graph, Value, evaluate, needed
-from .rule import Inside, Unmapped, node_of, translated
+from .rule import Inside, Unmapped, check_numbers, node_of, translated
 from .source import told
 
 # Multiplications in a product of one row alone from which on XLA does it, as one matrix product
@@ -100,12 +100,7 @@ class _Division:
         if isinstance(value, Constant) and _is_known(value):
             return node_of(value, {}, "a constant")
         if value not in self.leaves:
-            kind = getattr(value.dtype, "kind", "")
-            if kind not in "biufV" or not kind or value.size == 0:
-                raise Unmapped(
-                    "an array",
-                    f"Arrays of {value.dtype} and of shape {value.shape} have no formula.",
-                )
+            check_numbers(value, f"an array of {value.dtype} and of shape {value.shape}")
             self.leaves[value] = Var(value.size, len(self.leaves), self.axis_of(value))
         return self.leaves[value]
 

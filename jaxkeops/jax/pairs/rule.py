@@ -13,6 +13,10 @@ from .graph import Constant, Equation, Graph, Shape, Value
 
 # Numbers for each pair that one value may have: all of them are held in registers, or in a cache.
 MOST_NUMBERS = 4096
+NO_FORMULA = (
+    "It has no formula. Write it with what docs/pairs.md lists, or compute it before, for the rows of "
+    "one argument alone."
+)
 
 
 class Unmapped(Exception):
@@ -88,7 +92,7 @@ def translated(equation: Equation, nodes: Sequence[Node], inside: Inside) -> lis
     """What an equation gives, as formulas. Raises `Unmapped`."""
     found = RULES.get(equation.name)
     if found is None:
-        reason = REFUSED.get(equation.name, "It has no formula.")
+        reason = REFUSED.get(equation.name, NO_FORMULA)
         raise Unmapped(equation.name, reason)
     for value in (*equation.inputs, *equation.outputs):
         _check(value, equation.name)
@@ -122,19 +126,24 @@ def _spread(node: Node, size: int) -> Node:
 
 
 def _check(value: Value, name: str) -> None:
-    kind = getattr(value.dtype, "kind", "")
-    if kind == "c":
-        raise Unmapped(name, "Complex numbers have no formula here: give their parts apart.")
-    if kind not in "biufV":
-        raise Unmapped(name, f"Arrays of {value.dtype} have no formula.")
-    if value.size == 0:
-        raise Unmapped(name, f"It takes or gives an array of shape {value.shape}, without numbers.")
+    check_numbers(value, name)
     if value.size > MOST_NUMBERS:
         raise Unmapped(
             name,
             f"It takes or gives {value.size} numbers for each pair, of shape {value.shape}, and at "
             f"most {MOST_NUMBERS} are allowed. Compute what depends on one argument alone before.",
         )
+
+
+def check_numbers(value: Value, name: str) -> None:
+    """Raises `Unmapped` for an array that holds no real numbers."""
+    kind = getattr(value.dtype, "kind", "")
+    if kind == "c":
+        raise Unmapped(name, "Complex numbers have no formula here: give their parts apart.")
+    if not kind or kind not in "biufV":
+        raise Unmapped(name, f"Arrays of {value.dtype} have no formula.")
+    if value.size == 0:
+        raise Unmapped(name, f"It takes or gives an array of shape {value.shape}, without numbers.")
 
 
 def node_of(value: Value, known: Mapping[Value, Node], name: str) -> Node:

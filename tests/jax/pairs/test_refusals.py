@@ -28,7 +28,7 @@ X, Y = jnp.ones((4, 3)), jnp.ones((5, 3))
         (lambda x, y: (x * y).astype("int32") ^ 3, "Bits of integers"),
         (lambda x, y: jax.lax.fori_loop(0, 2000, lambda k, c: c * y + x, x), "too many"),
         (lambda x, y: jnp.ones((100, 100)) * x[0] * y[0], "10000 numbers for each pair"),
-        (lambda x, y: jax.scipy.special.gammaln(x * y), "uses lgamma"),
+        (lambda x, y: jax.scipy.special.gammaln(x * y), "uses lgamma .* docs/pairs.md lists"),
         (lambda x, y: jnp.cumsum(jnp.tile(x * y, 100)), "300 steps are too many"),
         (lambda x, y: jnp.zeros(3).at[(x * y).astype(int)].set(1.0), "places are known"),
     ],
@@ -38,6 +38,12 @@ def test_what_has_no_formula_is_named_with_its_line(function, words):
         reduce_pairs(function)(X, Y)
     assert "uses" in str(caught.value)
     assert "test_refusals.py:" in str(caught.value)
+
+
+def test_arrays_of_complex_numbers_are_refused_as_such():
+    words = r"an array of complex\d+ and of shape \(3,\) for each pair\. Complex numbers .* parts"
+    with pytest.raises(FormulaError, match=words):
+        reduce_pairs(lambda x, y: jnp.abs(x * y[0]))(X + 1j, Y)
 
 
 def test_the_line_is_that_of_the_user():
