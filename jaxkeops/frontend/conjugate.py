@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..errors import ArgumentError, ConvergenceWarning
 
 Apply = Callable[[Any], Any]
@@ -61,7 +63,7 @@ class Report(NamedTuple):
 class State(NamedTuple):
     """x: the solution so far; r: its residual; p: the direction; rho: <r, preconditioned r>.
 
-    active: 1 where it goes on, 0 where it ended: converged, or the matrix is not positive.
+    active: where it goes on; it ended where it converged, or the matrix is not positive.
     """
 
     x: Any
@@ -81,16 +83,23 @@ def stopping(
         if not value >= 0:
             raise ArgumentError(f"{name} is a tolerance, 0 or more, got {value!r}.")
     most = min(max(10 * rows, FEWEST), MOST) if maxiter is None else maxiter
-    if isinstance(most, bool) or not isinstance(most, int) or most < 0:
+    if isinstance(most, bool) or not isinstance(most, int | np.integer) or most < 0:
         raise ArgumentError(f"maxiter is a number of iterations, 0 or more, got {maxiter!r}.")
-    return Stopping(float(known["eps"]), float(known["rtol"]), most)
+    return Stopping(float(known["eps"]), float(known["rtol"]), int(most))
 
 
-def start(b: Any, precondition: Apply | None, target: Any, where: Callable[..., Any]) -> State:
-    """The state before the first iteration, from 0. target: (*batch, 1, 1), of squared lengths."""
+def start(b: Any, precondition: Apply | None, target: Any) -> State:
+    """The state before the first iteration, from 0. target: (*batch, 1, 1), of squared lengths.
+
+    Raises `ArgumentError` for a preconditioner that does not keep shapes.
+    """
     z = b if precondition is None else precondition(b)
-    active = where(inner(b, b) > target, 1.0 + 0 * target, 0 * target)
-    return State(0 * b, b, z, inner(b, z), active, 0)
+    if tuple(z.shape)[-2:] != tuple(b.shape)[-2:]:  # batch axes may be those of the matrix
+        raise ArgumentError(
+            f"preconditioner gives an array of the shape of its residual, {tuple(b.shape)}, got "
+            f"{tuple(z.shape)}."
+        )
+    return State(0 * b, b, z, inner(b, z), inner(b, b) > target, 0)
 
 
 def step(
@@ -104,31 +113,40 @@ def step(
     x, r, p, rho, active, iteration = state
     moved = apply(p)
     curvature = inner(p, moved)
-    goes = (curvature > 0) & (active > 0)
+    goes = (curvature > 0) & active
     length = where(goes, rho / where(goes, curvature, 1.0), 0.0)
     x = x + length * p
     r = r - length * where(goes, moved, 0.0)
     z = r if precondition is None else precondition(r)
     new = inner(r, z)
     p = where(goes, z + where(goes, new / where(goes, rho, 1.0), 0.0) * p, p)
-    goes = goes & (inner(r, r) > target)
-    return State(x, r, p, new, where(goes, active, 0 * active), iteration + 1)
+    return State(x, r, p, new, goes & (inner(r, r) > target), iteration + 1)
 
 
-def report(state: State, b: Any, target: Any) -> Report:
-    """How it ended."""
+def report(state: State, b: Any, target: Any, scale: Any) -> Report:
+    """How it ended, for the b that `scaled` gave."""
     size = b.shape[-1] * b.shape[-2]
     length = inner(state.r, state.r)
-    return Report(length <= target, (length / max(size, 1)) ** 0.5, state.iteration)
+    converged = (length <= target) & (length < np.inf)
+    return Report(converged, scale * (length / max(size, 1)) ** 0.5, state.iteration)
 
 
-def squared_target(b: Any, asked: Stopping, where: Callable[..., Any]) -> Any:
-    """The squared length at which a residual is small enough, (*batch, 1, 1)."""
+def scaled(b: Any, asked: Stopping, where: Callable[..., Any]) -> tuple[Any, Any, Any]:
+    """b over its mean magnitude, that scale, and the squared length of residuals to stop at.
+
+    Squares of the numbers of b itself may be out of range, in float16 often; and a b whose square
+    is 0 would be solved by 0. Scale and target are (*batch, 1, 1).
+    """
     size = b.shape[-1] * b.shape[-2]
+    mean = (abs(b) / max(size, 1)).sum((-2, -1), keepdims=True)
+    scale = where((mean > 0) & (mean < np.inf), mean, 1.0)
+    b = b / scale
     length = inner(b, b)
-    least = asked.eps**2 * where(length < size, length, 0 * length + size)
+    most = max(size, 1) ** 0.5
+    small = length**0.5 * scale < most
+    least = asked.eps**2 * where(small, length, (most / where(small, most, scale)) ** 2)
     relative = asked.rtol**2 * length
-    return where(relative > least, relative, least)
+    return b, scale, where(relative > least, relative, least)
 
 
 def inner(a: Any, b: Any) -> Any:

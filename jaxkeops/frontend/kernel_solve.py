@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ..dtypes import FLOATS
 from ..errors import ArgumentError, ArgumentTypeError, UnknownNameError
 from ..formula import declare, parse
@@ -44,10 +46,27 @@ def solve(
     dtype = OF_COMPLEX.get(dtype, dtype)
     if dtype not in FLOATS:
         raise ArgumentError(f"b must be of floats, got dtype {dtype}. Convert it first.")
+    if preconditioner is not None and not callable(preconditioner):
+        raise ArgumentTypeError(
+            f"preconditioner is a function of residuals, got {type(preconditioner).__name__}."
+        )
     asked = stopping(eps, rtol, maxiter, shape[-2], FLOATS[dtype].eps)
-    system = System(matrix, tuple(parameters), b, alpha, asked, preconditioner)
+    weight = _of_dtype(arrays, alpha, dtype)
+    system = System(matrix, tuple(parameters), b, weight, asked, preconditioner)
     solution, how = arrays.solve(system)
     return (solution, how) if report else solution
+
+
+def _of_dtype(arrays: Arrays, alpha: Any, dtype: str) -> Any:
+    """`alpha` as what leaves the dtype of its product with an array of `dtype` alone."""
+    if isinstance(alpha, int | float | np.number) or (
+        isinstance(alpha, np.ndarray) and not alpha.shape
+    ):
+        return float(alpha)
+    given = arrays.dtype(alpha) if arrays.is_array(alpha) else type(alpha).__name__
+    if not arrays.is_array(alpha) or given in OF_COMPLEX:
+        raise ArgumentTypeError(f"alpha is a real number or {arrays.library}, got {given}.")
+    return alpha if given == dtype else arrays.cast(alpha, dtype)
 
 
 class KernelSolver:

@@ -23,21 +23,21 @@ def solve(system: System) -> tuple[jax.Array, Report]:
     b = jnp.broadcast_to(b, jax.eval_shape(apply, b).shape)
 
     def iterated(apply: Callable[[Any], Any], b: jax.Array) -> tuple[jax.Array, Report]:
-        target = conjugate.squared_target(b, asked, jnp.where)
+        b, scale, target = conjugate.scaled(b, asked, jnp.where)
 
         def goes_on(state: State) -> jax.Array:
-            return (state.iteration < asked.maxiter) & (state.active > 0).any()
+            return (state.iteration < asked.maxiter) & state.active.any()
 
         def step(state: State) -> State:
             return conjugate.step(state, apply, precondition, target, jnp.where)
 
-        state = conjugate.start(b, precondition, target, jnp.where)
+        state = conjugate.start(b, precondition, target)
         state = jax.lax.while_loop(goes_on, step, jax.tree_util.tree_map(jnp.asarray, state))
-        report = conjugate.report(state, b, target)
+        report = conjugate.report(state, b, target, scale)
         worst = report.residual.max(initial=0.0)
         every = report.converged.all()
         jax.lax.cond(every, lambda *_: None, _tell, every, worst, state.iteration)
-        return state.x, report
+        return state.x * scale, report
 
     def transposed(apply: Callable[[Any], Any], b: jax.Array) -> tuple[jax.Array, Report]:
         # The transpose of a Hermitian matrix is its conjugate.

@@ -12,16 +12,16 @@ from ..frontend.conjugate import Report, System
 
 def solve(system: System) -> tuple[np.ndarray, Report]:
     """The solution, and how it ended; warns if it did not converge."""
-    b, asked = system.b, system.stopping
+    asked = system.stopping
 
     def apply(a: Any) -> Any:
         return system.matrix(a, *system.parameters) + system.alpha * a
 
-    target = conjugate.squared_target(b, asked, np.where)
-    state = conjugate.start(b, system.preconditioner, target, np.where)
+    b, scale, target = conjugate.scaled(system.b, asked, np.where)
+    state = conjugate.start(b, system.preconditioner, target)
     while state.iteration < asked.maxiter and state.active.any():
         state = conjugate.step(state, apply, system.preconditioner, target, np.where)
-    report = conjugate.report(state, b, target)
+    report = conjugate.report(state, b, target, scale)
     worst = float(report.residual.max(initial=0.0))
     conjugate.warn(bool(report.converged.all()), worst, state.iteration)
-    return state.x.astype(b.dtype, copy=False), report
+    return (state.x * scale).astype(b.dtype, copy=False), report

@@ -52,14 +52,14 @@ class Solution(torch.autograd.Function):
             return problem.matrix(a, *parameters)
 
         asked = problem.stopping
-        target = conjugate.squared_target(b, asked, _where)
-        state = conjugate.start(b, problem.preconditioner, target, _where)
+        b, scale, target = conjugate.scaled(b, asked, _where)
+        state = conjugate.start(b, problem.preconditioner, target)
         while state.iteration < asked.maxiter and state.active.any():
             state = conjugate.step(state, apply, problem.preconditioner, target, _where)
-        report = conjugate.report(state, b, target)
+        report = conjugate.report(state, b, target, scale)
         worst = float(report.residual.max()) if report.residual.numel() else 0.0
         conjugate.warn(bool(report.converged.all()), worst, state.iteration)
-        return state.x, report.converged, report.residual, torch.tensor(state.iteration)
+        return state.x * scale, report.converged, report.residual, torch.tensor(state.iteration)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Outputs) -> None:

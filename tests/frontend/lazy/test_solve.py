@@ -141,6 +141,38 @@ def test_a_preconditioner_saves_iterations(door, x, b):
     assert int(helped[1].iterations) < 5 < int(plain[1].iterations)
 
 
+def test_numbers_whose_squares_are_out_of_range(door, x, b):
+    expected = np.linalg.solve(matrix(x), b)
+    single = door.array(x, "float32")
+    K = (-door.Vi(single).sqdist(door.Vj(single)) / 2).exp()
+    for scale in (1e-25, 1e20):
+        given = door.array(b * scale, "float32")
+        found, report = K.solve(given, alpha=0.1, eps=1e-6, report=True)
+        found = door.values(found).astype("float64") / scale
+        np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3)
+        assert door.values(report.converged).all()
+
+
+def test_what_is_not_a_number_ends_at_once(door, x, b):
+    given = door.array(np.stack([b, np.nan * b]))
+    with pytest.warns(ConvergenceWarning):
+        _, report = ended(door, lazy_matrix(door, x).solve(given, report=True, **SHARP))
+    assert door.values(report.converged).ravel().tolist() == [True, False]
+    assert int(report.iterations) < 3 * M
+    with pytest.warns(ConvergenceWarning):
+        ended(door, lazy_matrix(door, x).solve(door.array(np.inf * b), **SHARP))
+
+
+def test_alpha_has_the_dtype_of_the_rest(door, x, b):
+    single, given = door.array(x, "float32"), door.array(b, "float32")
+    K = (-door.Vi(single).sqdist(door.Vj(single)) / 2).exp()
+    expected = door.values(K.solve(given, alpha=0.1))
+    for alpha in (np.float64(0.1), np.array(0.1), door.array(0.1), door.array(np.full(E, 0.1))):
+        found = door.values(K.solve(given, alpha=alpha, maxiter=np.int64(100)))
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_ranges_and_options_reach_the_sums(door, x, b):
     ids = door.array(np.repeat([0, 1], M // 2))
     K = lazy_matrix(door, x).segment_ids(ids, ids)
@@ -157,6 +189,10 @@ def test_what_is_no_system_is_refused(door, x, b):
         (lambda: K.columns([0, 1]).solve(given), "as many rows i as rows j, got 30 and 2"),
         (lambda: K.solve(given, eps=-1.0), "eps is a tolerance"),
         (lambda: K.solve(given, maxiter=1.5), "maxiter is a number of iterations"),
+        (
+            lambda: K.solve(given, preconditioner=lambda r: r[:1]),
+            r"preconditioner gives .* \(30, 3\), got \(1, 3\)",
+        ),
         (lambda: K.solve(given, var=door.Vj(0, E)), "var does not occur"),
         (lambda: (K * door.Vj(0, 2)).solve(given, var=door.Vj(0, 2)), "K a has 2 coordinates"),
         (lambda: K.solve(door.Vi(0, E))(), "takes 1 arrays, got 0"),
@@ -165,6 +201,8 @@ def test_what_is_no_system_is_refused(door, x, b):
             ask()
     for ask, fault in [
         (lambda: K.solve(given, fast=True), "no option 'fast'"),
+        (lambda: K.solve(given, preconditioner=3), "preconditioner is a function .* got int"),
+        (lambda: K.solve(given, alpha="1"), "alpha is a real number or .*, got str"),
         (lambda: K.solve(2.0), "b is rows of numbers"),
         (lambda: K.solve(K), "b is rows of numbers"),
         (lambda: K.solve(given, var=K), "var is an argument"),
