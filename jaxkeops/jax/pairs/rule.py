@@ -14,8 +14,8 @@ from .graph import Constant, Equation, Graph, Shape, Value
 # Numbers for each pair that one value may have: all of them are held in registers, or in a cache.
 MOST_NUMBERS = 4096
 NO_FORMULA = (
-    "It has no formula. Write it with what docs/pairs.md lists, or compute it before, for the rows of "
-    "one argument alone."
+    "It has no formula. Write it with what docs/pairs.md lists, or compute it before, for the rows "
+    "of one argument alone."
 )
 
 
