@@ -27,7 +27,8 @@ from .schedule import (
 
 LOG = logging.getLogger(__name__)
 
-MAKERS = ("formula", "schedule", "ir", "backends")  # the rooms that decide which code a text gets
+# What decides which code a text gets, and what is kept beside it.
+MAKERS = ("compiler.py", "dtypes.py", "formula", "schedule", "ir", "backends")
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ def compile_text(key: str, text: str) -> native.Kernel | native.CudaKernel:
         formula = make_formula(*read(formula_text))
         return _build_for_gpus(formula, dtype, index_dtype, platform == ["cuda", "ranges"])
     machine, cache = llvm.host(), disk_cache()
-    # The code of the rooms that make it is named instead of what they make: that would have to
-    # be made first, which takes as long as all else.
+    # What makes the code is named instead of what it makes: that would have to be made first,
+    # which takes as long as all else.
     name = hashlib.sha256(
         f"{llvm.fingerprint(machine)}\n{mark_of(MAKERS)}\n{text}".encode()
     ).hexdigest()

@@ -14,12 +14,13 @@ def package(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "PACKAGE", tmp_path)
     monkeypatch.setattr(sources, "START", len(str(tmp_path)))
     (tmp_path / "ir" / "deep").mkdir(parents=True)
+    (tmp_path / "top.py").write_text("")
     (tmp_path / "ir" / "deep" / "file.py").write_text("one = 1\n")
     return tmp_path
 
 
 def mark():
-    return sources.mark_of.__wrapped__(("ir",))
+    return sources.mark_of.__wrapped__(("top.py", "ir"))
 
 
 def test_what_is_not_changed_keeps_its_mark(package):
@@ -39,4 +40,6 @@ def test_another_time_size_or_file_gives_another_mark(package):
     marks.append(mark())
     (package / "ir" / "more.py").write_text("")
     marks.append(mark())
-    assert len(set(marks)) == 4
+    (package / "top.py").write_text("two = 2\n")
+    marks.append(mark())
+    assert len(set(marks)) == 5

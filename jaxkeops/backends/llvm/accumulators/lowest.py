@@ -10,9 +10,7 @@ from ..builder import Builder
 from ..evaluate import Known, at_pairs, evaluate
 from ..frame import Frame
 from ..layout import INDEX, Layout
-from .walk import Reduced, Tile, over_blocks
-
-MASK_BITS = 64  # candidates are found as bits of one integer
+from .walk import MASK_BITS, Reduced, Tile, over_blocks
 
 
 class Lowest:

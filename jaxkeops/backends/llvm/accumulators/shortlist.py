@@ -10,9 +10,8 @@ from ..evaluate import Known, evaluate
 from ..frame import Frame, cells
 from ..layout import INDEX, Layout
 from .sample import first_bounds
-from .walk import Reduced, Tile, over_blocks
+from .walk import MASK_BITS, Reduced, Tile, over_blocks
 
-MASK_BITS = 64  # columns of a tile
 # Else what is loaded, changed in some lanes and stored becomes a masked store, and what such a
 # store wrote is slow to load again.
 WHOLE = "load volatile"

@@ -18,6 +18,9 @@ Step = Callable[[Sequence[Known], str, list[str]], list[str]]
 BlockStep = Callable[[str, Sequence[Sequence[Known]], list[str]], list[str]]
 
 
+MASK_BITS = 64  # candidates for lists are bits of one integer
+
+
 @dataclass(frozen=True)
 class Reduced:
     """What the walk leaves for one vector of rows: states by number, names, and indices, i64s.
