@@ -16,6 +16,7 @@ from jaxkeops.backends.llvm.build import (
 )
 from jaxkeops.backends.llvm.builder import Module
 from jaxkeops.backends.llvm.host import NEOVERSE_V1, host, levels
+from jaxkeops.backends.llvm.transpose import transpose
 from jaxkeops.errors import CompileError
 
 POINTER, INTEGER = ctypes.c_void_p, ctypes.c_int64
@@ -170,6 +171,22 @@ def test_masked_memory_touches_only_its_lanes(width, rng):
     run(module, "copy", None, *pointers, (INTEGER, n))
     np.testing.assert_array_equal(target[::3], source[::3] + source[:n])
     assert not target[1::3].any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("level", sorted(levels()))
+def test_transpose_makes_lanes_of_vectors(level, width, dtype, rng):
+    module = Module(levels()[level])
+    b = module.function("turn", [("source", "ptr"), ("target", "ptr")]).at(dtype, width)
+    rows = [b.load(b.address("%source", str(r * width))) for r in range(width)]
+    for c, name in enumerate(transpose(b, rows)):
+        b.store(name, b.address("%target", str(c * width)))
+    b.ret()
+    source = rng.standard_normal((width, width)).astype(dtype)
+    target = np.zeros((width, width), dtype)
+    run(module, "turn", None, (POINTER, source.ctypes.data), (POINTER, target.ctypes.data))
+    np.testing.assert_array_equal(target, source.T)
 
 
 @pytest.mark.parametrize("width", [1, 2, 4, 8, 16])

@@ -7,18 +7,18 @@ only there if the program has column values, fills rows of the scratch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ... import ir
-from ...ir import ROW, Apply, Each, Fold, Guard, Index, Program, Scalar, State
+from ...ir import Each, Index, Program, Scalar
 from ...ir.machine import Machine
 from .accumulators import Totals, accumulation
 from .builder import Builder, Module
 from .columns import emit_columns
-from .evaluate import Known, component, evaluate
-from .frame import Frame, lane_rows, leaves_at
+from .frame import Frame
 from .layout import MOST_COLUMNS, Layout
 from .parts import carry_columns
+from .rows import Rows
 from .store import store
 
 ARGUMENTS = (("call", "ptr"), ("begin", "i64"), ("end", "i64"))
@@ -77,19 +77,15 @@ def _blocks(frame: Frame, roots: Sequence[Scalar], layout: Layout, count: int) -
     step = "1" if single else str(count * b.width)
     with b.loop("%begin", "%end", step, carry=totals.start(), nonempty=True) as block:
         end = b.op("add", block.index, "1", "i64") if single else "%end"
-        vectors = []
-        for r in range(count):
-            first = b.op("add", block.index, str(r * b.width), "i64")
-            vectors.append(_row_values(frame, first, end, roots))
-        rows = [known for _, _, known in vectors]
-        _pack(frame, layout, rows)
-        made = accumulation(frame, layout, len(rows), with_index)
-        carried = carry_columns(frame, layout, made, rows)
+        rows = Rows(frame, layout, block.index, end, count, roots)
+        made = accumulation(frame, layout, count, with_index)
+        carried = carry_columns(frame, layout, made, rows.known)
         if single:
             carried = made.across(carried)
         held = block.values
-        for (first, numbers, known), result in zip(
-            vectors, made.finish(rows, carried), strict=True
+        results = made.finish(rows.known, carried)
+        for first, numbers, known, result in zip(
+            rows.firsts, rows.numbers, rows.known, results, strict=True
         ):
             held = totals.add(held, store(frame, first, end, numbers, known, result))
         block.next = held
@@ -116,62 +112,3 @@ def _start_partials(frame: Frame) -> list[int]:
                 carried.append(place)
             place += ir.width(value)
     return carried
-
-
-def _row_values(
-    frame: Frame, first: str, end: str, roots: Sequence[Scalar]
-) -> tuple[str, str, Known]:
-    """What one vector of rows knows before the columns: its loads and what follows from them.
-
-    Lanes beyond the last row repeat it, so that no lane computes what no row asked for.
-    """
-    b = frame.b
-    type = f"<{b.width} x i64>"
-    rows = lane_rows(b, first)
-    last = b.splat(b.op("sub", end, "1", "i64"), "i64")
-    inside = b.compare_int("slt", rows, last, type)
-    read = b.let(f"select {b.mask} {inside}, {type} {rows}, {type} {last}")
-    known = frame.at_lanes(leaves_at(ROW, roots), read, "splat (i1 true)", ROW)
-    order = ir.topological(roots)
-    later = {s for s in order if isinstance(s, State | Index)}
-    for scalar in order:
-        if any(part in later for part in scalar.inside):
-            later.add(scalar)
-    now = [
-        s for s in order if isinstance(s, Apply | Fold | Guard) and s.rate == ROW and s not in later
-    ]
-    evaluate(b, now, known)
-    return first, rows, known
-
-
-def _pack(frame: Frame, layout: Layout, rows: Sequence[Known]) -> None:
-    """Copies what loops over components take of the rows, each component side by side."""
-    b = frame.b
-    counts = ir.loop_counts(ir.roots(frame.program.accumulator))
-    for scalar, offset in layout.packed.items():
-        memory = frame.workspace(offset)
-
-        def place(c: str, r: int, memory: str = memory) -> str:
-            index = b.op("mul", c, str(len(rows)), "i64")
-            return b.address(memory, b.op("add", index, str(r), "i64") if r else index, b.type)
-
-        with b.loop("0", str(counts[scalar]), nonempty=True) as turns:
-            for r, known in enumerate(rows):
-                b.store(component(b, scalar, known, turns.index), place(turns.index, r), b.type)
-        for r, known in enumerate(rows):
-            _read_packed(b, known, scalar, lambda c, r=r, place=place: place(c, r))
-
-
-def _read_packed(b: Builder, known: Known, scalar: Scalar, place: Callable[[str], str]) -> None:
-    """Makes `scalar` come from memory where rows are asked for it at a component."""
-    others = known.sources[ROW]
-    names: dict[str, str] = {}
-
-    def source(asked: Scalar, c: str) -> str:
-        if asked is not scalar:
-            return others(asked, c)
-        if c not in names:
-            names[c] = b.load(place(c), b.type)
-        return names[c]
-
-    known.sources[ROW] = source

@@ -152,7 +152,7 @@ class Frame:
         for leaf in leaves:
             # Here and not inside of a loop, where they may first be asked for.
             row(leaf.slot if isinstance(leaf, Load) else -1)
-        return self._with(leaves, ir.COLUMN, number)
+        return self.with_leaves(leaves, ir.COLUMN, number)
 
     def at_columns(self, leaves: Iterable[Scalar], first: str) -> Known:
         """What pairs know of a column for each lane, from column `first` on: all are there.
@@ -167,7 +167,7 @@ class Frame:
             slot = leaf.slot if isinstance(leaf, Load) else -1
             width = self.program.column_width if slot < 0 else self.program.inputs[slot].dim
             if width > FEW or leaf.rate & COMPONENT:
-                return self._at_lane(leaf, c, rows, every)
+                return self.at_lane(leaf, c, rows, every)
             dtype = self.program.dtype if slot < 0 else self.program.stored
             type = vector(element(dtype), b.width * width)
             if slot not in wholes:
@@ -178,7 +178,7 @@ class Frame:
             lanes = [leaf.k + width * lane for lane in range(b.width)]
             return after_load(b, b.shuffle(wholes[slot], "poison", lanes, type), dtype)
 
-        return self._with(leaves, ir.COLUMN, number)
+        return self.with_leaves(leaves, ir.COLUMN, number)
 
     def at_lanes(self, leaves: Iterable[Scalar], rows: str, mask: str, rate: int) -> Known:
         """What is known at each lane's own row of `rows`, i64s, of leaves of one rate.
@@ -186,9 +186,10 @@ class Frame:
         Rows where the mask is not set are not read: those lanes are zero.
         """
 
-        return self._with(leaves, rate, lambda leaf, c="": self._at_lane(leaf, c, rows, mask))
+        return self.with_leaves(leaves, rate, lambda leaf, c="": self.at_lane(leaf, c, rows, mask))
 
-    def _at_lane(self, leaf: Scalar, c: str, rows: str, mask: str) -> str:
+    def at_lane(self, leaf: Scalar, c: str, rows: str, mask: str) -> str:
+        """The number of a leaf at each lane's own row of `rows`, and zero where the mask is not."""
         b = self.b
         match leaf:
             case Load(slot=slot, k=k, stride=stride):
@@ -203,7 +204,7 @@ class Frame:
         where = b.addresses(pointer, cells(b, rows, width, k, stride, c), type)
         return after_load(b, b.gather(where, mask, type), dtype)
 
-    def _with(self, leaves: Iterable[Scalar], rate: int, number: Callable[..., str]) -> Known:
+    def with_leaves(self, leaves: Iterable[Scalar], rate: int, number: Callable[..., str]) -> Known:
         """What parameters know, and the numbers of leaves of one rate."""
         known = merged(self.parameters)
         for leaf in leaves:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ... import ir
-from ...ir import COMPONENT, PAIR, ROW, Each, Program, Scalar
+from ...ir import COMPONENT, PAIR, ROW, Each, Load, Program, Scalar
 from ...ir.machine import ITEM_BYTES, Machine
 
 INDEX = "i32"  # the type of columns in lists: `MOST_COLUMNS` of them
@@ -14,8 +14,10 @@ MOST_COLUMNS = 2**32
 class Layout:
     """The workspace of `rows`: in vectors, one for each vector of rows side by side.
 
-    packed: for each expression of rows that a loop over components takes at pairs, where its
-            values lie, component by component: rows of the inputs lie the other way.
+    turned: for each input whose rows loops over components take, where its numbers lie, vector
+            by vector of rows: rows of the inputs lie the other way.
+    packed: for each other expression of rows that such a loop takes at pairs, where its values
+            lie, component by component.
     totals: where the sums of all states are, if some are too many for registers.
     kept:   the expressions of pairs that the loops of such sums take, and `pairs` where they lie,
             column by column of a tile.
@@ -32,8 +34,15 @@ class Layout:
         taken = ir.roots(program.accumulator)
         counts = ir.loop_counts(taken)
         self.bytes = 0
+        self.turned: dict[int, int] = {}
+        for slot in _inputs_of_rows((*taken, *program.given)):
+            # Shorter rows are gathered: they do not fill the vectors that are turned.
+            if program.inputs[slot].dim >= lanes:
+                self.turned[slot] = self._take(program.inputs[slot].dim * vector_bytes)
         self.packed: dict[Scalar, int] = {}
         for scalar in _of_rows(taken):
+            if isinstance(scalar, Load) and scalar.slot in self.turned:
+                continue
             self.packed[scalar] = self._take(counts[scalar] * vector_bytes)
         wide = [root for root in taken if isinstance(root, Each)]
         self.kept = _of_pairs(wide)
@@ -62,6 +71,12 @@ class Layout:
         start = self.bytes
         self.bytes += -(-bytes // 64) * 64
         return start
+
+
+def _inputs_of_rows(roots: tuple[Scalar, ...]) -> list[int]:
+    """The inputs of which loops over components take rows."""
+    loads = [s for s in ir.topological(roots) if isinstance(s, Load) and s.rate == ROW | COMPONENT]
+    return list(dict.fromkeys(load.slot for load in loads))
 
 
 def _of_rows(taken: tuple[Scalar, ...]) -> list[Scalar]:

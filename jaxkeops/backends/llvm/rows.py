@@ -1,0 +1,156 @@
+"""What a block of rows knows before its columns: its numbers, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from ... import ir
+from ...ir import ROW, Apply, Fold, Guard, Index, Load, Scalar, State
+from .builder import Builder
+from .evaluate import Component, Known, component, evaluate
+from .frame import Frame, lane_rows, leaves_at
+from .layout import Layout
+from .spelling import item_bytes, vector
+from .storage import after_load, element
+from .transpose import transpose
+
+# Where vector r of the rows has number k + stride c: (c, stride, k, r) -> an address.
+Place = Callable[[str, int, int, int], str]
+
+
+class Rows:
+    """The vectors of a block of rows.
+
+    firsts: the first row of each vector; numbers: the row of each lane, i64s; known: by vector.
+    """
+
+    def __init__(
+        self,
+        frame: Frame,
+        layout: Layout,
+        first: str,
+        end: str,
+        count: int,
+        roots: Sequence[Scalar],
+    ) -> None:
+        """`count` vectors of rows from `first` on, of which those from `end` on are not there.
+
+        Lanes beyond the last row repeat it, so that no lane computes what no row asked for.
+        """
+        b = frame.b
+        self.firsts = [b.op("add", first, str(r * b.width), "i64") for r in range(count)]
+        self.numbers = [lane_rows(b, first) for first in self.firsts]
+        self.known: list[Known] = []
+        last = b.op("sub", end, "1", "i64")
+        turned = {slot: _vectors(frame, at, count) for slot, at in layout.turned.items()}
+        for slot, place in turned.items():
+            _turn(frame, slot, place, self.firsts, last)
+        leaves = leaves_at(ROW, roots)
+        for r, numbers in enumerate(self.numbers):
+            known = _numbers(frame, leaves, turned, r, numbers, last)
+            evaluate(b, _before_columns(roots), known)
+            self.known.append(known)
+        _pack(frame, layout, self.known)
+
+
+def _before_columns(roots: Sequence[Scalar]) -> list[Scalar]:
+    """What is computed of rows alone, but for what needs the sums over columns."""
+    order = ir.topological(roots)
+    later = {scalar for scalar in order if isinstance(scalar, State | Index)}
+    for scalar in order:
+        if any(part in later for part in scalar.inside):
+            later.add(scalar)
+    return [
+        s for s in order if isinstance(s, Apply | Fold | Guard) and s.rate == ROW and s not in later
+    ]
+
+
+def _numbers(
+    frame: Frame,
+    leaves: Sequence[Scalar],
+    turned: Mapping[int, Place],
+    r: int,
+    rows: str,
+    last: str,
+) -> Known:
+    """The numbers of a vector of rows: from where they are turned, or gathered from the input."""
+    b, type = frame.b, f"<{frame.b.width} x i64>"
+    end = b.splat(last, "i64")
+    inside = b.compare_int("sle", rows, end, type)
+    read = b.let(f"select {b.mask} {inside}, {type} {rows}, {type} {end}")
+
+    def number(leaf: Scalar, c: str = "") -> str:
+        assert isinstance(leaf, Load), leaf
+        if leaf.slot not in turned:
+            return frame.at_lane(leaf, c, read, "splat (i1 true)")
+        return b.load(turned[leaf.slot](c, leaf.stride, leaf.k, r), b.type)
+
+    return frame.with_leaves(leaves, ROW, number)
+
+
+def _vectors(frame: Frame, offset: int, count: int) -> Place:
+    """Where numbers are in the workspace from byte `offset` on: `count` vectors side by side."""
+    b, memory = frame.b, frame.workspace(offset)
+
+    def place(c: str, stride: int, k: int, r: int) -> str:
+        if isinstance(c, Component):
+            c, k = c.base, k + stride * c.offset
+        start = memory
+        if stride:
+            start = b.address(memory, b.op("mul", c, str(stride * count), "i64"), b.type)
+        return b.address(start, str(k * count + r), b.type)
+
+    return place
+
+
+def _turn(frame: Frame, slot: int, place: Place, firsts: Sequence[str], last: str) -> None:
+    """Copies rows of an input so that the numbers of a vector of rows lie side by side."""
+    b, stored = frame.b, frame.program.stored
+    dim, type = frame.program.inputs[slot].dim, element(stored)
+    for r, first in enumerate(firsts):
+        rows = []
+        for lane in range(b.width):
+            row = b.op("add", first, str(lane), "i64")
+            inside = b.compare_int("slt", row, last, "i64")
+            rows.append(frame.input_row(slot, b.let(f"select i1 {inside}, i64 {row}, i64 {last}")))
+        # Whole vectors to the end: the last ones overlap those before.
+        with b.loop("0", str(dim), str(b.width), nonempty=True) as turns:
+            inside = b.compare_int("slt", turns.index, str(dim - b.width), "i64")
+            start = b.let(f"select i1 {inside}, i64 {turns.index}, i64 {dim - b.width}")
+            loaded = [
+                b.load(b.address(row, start, type), vector(type, b.width), item_bytes(type))
+                for row in rows
+            ]
+            turned = transpose(b, [after_load(b, name, stored) for name in loaded])
+            for number, name in enumerate(turned):
+                b.store(name, place(start, 1, number, r), b.type)
+
+
+def _pack(frame: Frame, layout: Layout, rows: Sequence[Known]) -> None:
+    """Keeps what loops over components take of the rows and is more than a number of them."""
+    b = frame.b
+    counts = ir.loop_counts(ir.roots(frame.program.accumulator))
+    for scalar, offset in layout.packed.items():
+        place = _vectors(frame, offset, len(rows))
+        with b.loop("0", str(counts[scalar]), nonempty=True) as turns:
+            for r, known in enumerate(rows):
+                b.store(
+                    component(b, scalar, known, turns.index), place(turns.index, 1, 0, r), b.type
+                )
+        for r, known in enumerate(rows):
+            _read_packed(b, known, scalar, lambda c, r=r, place=place: place(c, 1, 0, r))
+
+
+def _read_packed(b: Builder, known: Known, scalar: Scalar, place: Callable[[str], str]) -> None:
+    """Makes `scalar` come from memory where rows are asked for it at a component."""
+    others = known.sources[ROW]
+    names: dict[str, str] = {}
+
+    def source(asked: Scalar, c: str) -> str:
+        if asked is not scalar:
+            return others(asked, c)
+        if c not in names:
+            names[c] = b.load(place(c), b.type)
+        return names[c]
+
+    known.sources[ROW] = source
