@@ -9,7 +9,7 @@ from .. import ir
 from ..dtypes import FLOATS
 from ..formula import Call, Formula, Node, Number, Result, Var, topological
 from ..formula.node import Coords
-from ..ir import COMPONENT, Each, Scalar, State
+from ..ir import COMPONENT, PAIR, Each, Scalar, State
 from ..ir.machine import Machine
 from .choose import choose_schedule, panel_columns
 from .inner_products import with_inner_products
@@ -32,11 +32,9 @@ def lower(
     coordinates = _coordinates([formula.node, *filter(None, [formula.weight])])
     weights = coordinates[1] if formula.weight is not None else None
     accumulator = formula.reduction.accumulate(coordinates[0], weights, formula.count or 0)
-    rewriter = Rewriter()
-    roots = rewriter.rewrite(ir.roots(accumulator))
-    states = None
-    if isinstance(accumulator, ir.Total):
-        roots, states = _outside_of_the_sum(roots, rewriter)
+    rewriter, roots, states = _rewritten(accumulator, turning=True)
+    if _negates(roots):
+        rewriter, roots, states = _rewritten(accumulator, turning=False)
     written_out = not loops or not _needs_loops(roots)
     if loops:
         roots = with_inner_products(roots, rewriter)
@@ -60,6 +58,25 @@ def lower(
         accumulator=accumulator,
         outputs=tuple(outputs),
         schedule=replace(choose_schedule(accumulator, computing, machine), panel=panel),
+    )
+
+
+def _rewritten(
+    accumulator: ir.Accumulator, turning: bool
+) -> tuple[Rewriter, Sequence[Scalar], ir.Vector | None]:
+    """What is accumulated in its cheapest form; of sums, also what they are in terms of it."""
+    rewriter = Rewriter(turning)
+    roots = rewriter.rewrite(ir.roots(accumulator))
+    if isinstance(accumulator, ir.Total):
+        return rewriter, *_outside_of_the_sum(roots, rewriter)
+    return rewriter, roots, None
+
+
+def _negates(roots: Sequence[Scalar]) -> bool:
+    """Whether signs that differences were given are left to be changed at pairs."""
+    return any(
+        isinstance(scalar, ir.Apply) and scalar.instr.name == "neg" and scalar.rate & PAIR == PAIR
+        for scalar in ir.topological(roots)
     )
 
 

@@ -16,6 +16,7 @@ from ..ir import (
     COLUMN,
     COMPONENT,
     PAIR,
+    ROW,
     Apply,
     Centre,
     Column,
@@ -36,9 +37,13 @@ class Rewriter:
     """Builds expressions in their cheapest form, equal ones only once.
 
     A rule is a method called after the instruction; it gives the better expression, or None.
+    turning: whether column - row becomes -(row - column). A CPU subtracts a number of a column as
+             it loads it; where that is the first operand, it has to be put into a register first,
+             which takes a unit of the vectors as long as an operation does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, turning: bool = False) -> None:
+        self.turning = turning
         self._known: dict[tuple[object, ...], Scalar] = {}
 
     def rewrite(self, roots: Sequence[Scalar]) -> tuple[Scalar, ...]:
@@ -131,12 +136,19 @@ class Rewriter:
             return self.apply("neg", b)
         if _named(b, "neg"):
             return self.apply("add", a, b.operands[0])
+        if self.turning and _named(a, "neg") and _is_pair(a):
+            return self.apply("neg", self.apply("add", a.operands[0], b))
+        if self.turning and _is_column_and_row(a, b):
+            return self.apply("neg", self.apply("sub", b, a))
         return None
+
+    def _abs(self, a: Scalar) -> Scalar | None:
+        return self.apply("abs", a.operands[0]) if _named(a, "neg") else None
 
     def _neg(self, a: Scalar) -> Scalar | None:
         if _named(a, "neg"):
             return a.operands[0]
-        if _named(a, "sub"):
+        if _named(a, "sub") and not (self.turning and _is_column_and_row(*a.inside[::-1])):
             return self.apply("sub", a.operands[1], a.operands[0])
         product = _product_with_low(a)
         if product is not None:
@@ -352,6 +364,10 @@ def _later(a: Scalar, b: Scalar) -> bool:
 def _is_pair(scalar: Scalar) -> bool:
     """Whether it changes from pair to pair, in a loop over components or not."""
     return scalar.rate & PAIR == PAIR
+
+
+def _is_column_and_row(a: Scalar, b: Scalar) -> bool:
+    return (a.rate & PAIR, b.rate & PAIR) == (COLUMN, ROW)
 
 
 def _is_lower(a: Scalar, b: Scalar) -> bool:

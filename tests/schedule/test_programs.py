@@ -99,3 +99,17 @@ def test_a_gaussian_gradient_pair_shares_the_kernel():
 def test_a_difference_of_products_is_not_contracted():
     """x x - y y must vanish where x = y."""
     assert not any("fma" in line for line in pair_lines("Elem(x, 0) * Elem(y, 0) - y * x"))
+
+
+def test_a_number_of_a_column_is_never_what_is_subtracted_from():
+    lines = pair_lines("Exp(-SqDist(y, x)) * (y - x)")
+    differences = [line for line in lines if " = sub(" in line]
+    assert len(differences) == 3
+    assert all("sub(v1[" in line for line in differences), differences
+    assert not any("neg(" in line for line in lines)
+
+
+def test_a_difference_is_not_turned_where_its_sign_would_cost_an_operation():
+    lines = pair_lines("Inv(y - x)")
+    assert sum("sub(v1[" in line for line in lines) == 3
+    assert not any("neg(" in line for line in lines)

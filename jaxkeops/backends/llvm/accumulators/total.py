@@ -21,6 +21,7 @@ class Total:
         self.frame = frame
         self.vectors = vectors
         self.few, wide = split_roots(accumulator.values)
+        self.shared = _shared(list(self.few.values()))
         self.totals = Totals(frame.b, vectors * len(self.few))
         self.wide = Wide(frame, layout, wide, layout.kept, vectors) if wide else None
 
@@ -36,6 +37,7 @@ class Total:
         def step(pairs: Sequence[Known], j: str, held: list[str]) -> list[str]:
             sums = []
             for r, known in enumerate(pairs):
+                evaluate(b, self.shared, known)
                 for k, value in enumerate(few):
                     sums.append(add_term(b, held[r * len(few) + k], value, known))
                 if wide:
@@ -72,6 +74,12 @@ def split_roots(
         (wide if isinstance(root, Each) else few)[first] = root
         first += ir.width(root)
     return few, wide
+
+
+def _shared(roots: Sequence[ir.Scalar]) -> list[ir.Scalar]:
+    """The roots that others are made of: an fma that adds one would compute it a second time."""
+    parts = {part for scalar in ir.topological(roots) for part in scalar.inside}
+    return [root for root in roots if root in parts]
 
 
 def reduced(
