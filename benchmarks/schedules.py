@@ -23,7 +23,7 @@ from rich.progress import track
 
 from jaxkeops import ir
 from jaxkeops.backends import llvm
-from jaxkeops.compiler import compile_program, load_kernel
+from jaxkeops.compiler import compile_program, load_kernel, program_text
 from jaxkeops.formula import make_formula, read_formulas
 from jaxkeops.schedule import lower
 
@@ -96,8 +96,9 @@ def fastest_calls(shape: Shape) -> dict[ir.Schedule, float]:
         (rng.normal(size=(*rows[given.axis], given.dim)) / np.sqrt(shape.D)).astype(shape.dtype)
         for given in inputs
     )
+    text = program_text(formula, shape.dtype, "int64")
     kernels = {
-        cut: load_kernel(compile_program(formula, replace(program, schedule=cut), machine))
+        cut: load_kernel(compile_program(formula, replace(program, schedule=cut), machine), text)
         for cut in schedules(program.schedule)
     }
     dtypes = tuple(np.dtype(output.dtype) for output in program.outputs)

@@ -17,8 +17,9 @@ class Kernel:
     `parts` says that `rows` can keep in its workspace what it carries from some columns,
     and merge what several calls kept: few rows then go over their columns in parts, each
     of which costs `part_cost` ns beside its pairs; many rows go over `panel` columns at a
-    time, block after block, where that is not 0. `few` does what `rows` does, row by row:
-    it is called for up to `few_rows` of them.
+    time, block after block, where that is not 0. Up to `few_rows` of them, where that is
+    not 0, are reduced by the `rows` of the kernel of `few_key`, made of `few_text` when it
+    is first needed.
 
     Outputs are (width E, dtype, value over no rows), and an axis: "i", the default, has
     shape (*B, M, E); "p" is summed over the kept rows, has shape (*B, E) and a float
@@ -44,12 +45,16 @@ class Kernel:
         workspace: int = 0,
         parts: bool = False,
         part_cost: float = 0.0,
-        few: int = 0,
         few_rows: int = 0,
+        few_key: str = "",
+        few_text: str = "",
         panel: int = 0,
         most_columns: int = 9223372036854775807,
         code: object = None,
     ) -> None: ...
+    def prepare(self, rows: int) -> None:
+        """Compiles what calls with so many kept rows need; else the first of them does."""
+
     def call_buffers(
         self,
         args: tuple[Any, ...],

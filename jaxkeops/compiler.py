@@ -8,6 +8,7 @@ import logging
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from . import ir
 from .backends import cuda, llvm
@@ -24,6 +25,8 @@ from .schedule import (
     nanoseconds_per_pair,
     nanoseconds_per_part,
 )
+
+FEW = "few"  # before the text of a program: its kernel for few rows
 
 LOG = logging.getLogger(__name__)
 
@@ -93,6 +96,11 @@ def cuda_program_text(formula: Formula, dtype: str, index_dtype: str, ranges: bo
     return f"cuda {'ranges' if ranges else 'dense'} {program_text(formula, dtype, index_dtype)}"
 
 
+def few_rows_text(text: str) -> str:
+    """The same of the kernel that serves few rows, by the text of the one that serves many."""
+    return f"{FEW} {text}"
+
+
 def key_of(text: str) -> str:
     """The name of the kernel of a program text."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -104,10 +112,10 @@ def compile_text(key: str, text: str) -> native.Kernel | native.CudaKernel:
     Raises `CompileError` if another version of the library wrote the text.
     """
     head, formula_text = text.split("\n", 1)
-    *platform, dtype, index_dtype = head.split(" ")
-    if platform:
+    *kind, dtype, index_dtype = head.split(" ")
+    if kind[:1] == ["cuda"]:
         formula = make_formula(*read(formula_text))
-        return _build_for_gpus(formula, dtype, index_dtype, platform == ["cuda", "ranges"])
+        return _build_for_gpus(formula, dtype, index_dtype, kind == ["cuda", "ranges"])
     machine, cache = llvm.host(), disk_cache()
     # What makes the code is named instead of what it makes: that would have to be made first,
     # which takes as long as all else.
@@ -118,11 +126,14 @@ def compile_text(key: str, text: str) -> native.Kernel | native.CudaKernel:
     if kept is None:
         start = time.perf_counter()
         formula = make_formula(*read(formula_text))
-        kept = compile_program(formula, lower(formula, dtype, index_dtype, machine), machine)
+        program = lower(formula, dtype, index_dtype, machine)
+        make = compile_few_rows if kind == [FEW] else compile_program
+        kept = make(formula, program, machine)
         cache.put(name, kept)
         spent = 1e3 * (time.perf_counter() - start)
-        LOG.info("Compiled in %.0f ms for %s:\n%s", spent, dtype, formula.text)
-    return load_kernel(kept)
+        what = f"{dtype}, few rows" if kind else dtype
+        LOG.info("Compiled in %.0f ms for %s:\n%s", spent, what, formula.text)
+    return load_kernel(kept, text)
 
 
 if native.AVAILABLE:
@@ -138,15 +149,8 @@ def disk_cache() -> DiskCache:
 def compile_program(formula: Formula, program: ir.Program, machine: Machine) -> bytes:
     """All that `load_kernel` needs of a program: one line that describes it, then its code."""
     functions = ["rows", *(["columns"] if program.columns else [])]
-    functions += ["few"] if program.schedule.few_rows else []
     used = {s.slot for s in ir.topological(program.columns) if isinstance(s, ir.Load | ir.Centre)}
-    description = {
-        "inputs": [(given.axis, given.dim) for given in program.inputs],
-        "outputs": [
-            (out.width, out.dtype, out.empty, result.axis)
-            for out, result in zip(program.outputs, formula.results, strict=True)
-        ],
-        "dtype": program.stored,
+    description = _described(formula, program) | {
         "column_width": program.column_width,
         "column_inputs": sorted(used),
         "row_block": llvm.row_block(program, machine),
@@ -162,16 +166,36 @@ def compile_program(formula: Formula, program: ir.Program, machine: Machine) -> 
     return json.dumps([functions, description]).encode() + b"\n" + code
 
 
-def load_kernel(kept: bytes) -> native.Kernel:
+def compile_few_rows(formula: Formula, program: ir.Program, machine: Machine) -> bytes:
+    """The same of the kernel whose code another kernel calls where rows are few."""
+    code = llvm.compile_object(llvm.emit_few(program, machine), machine)
+    return json.dumps([["rows"], _described(formula, program)]).encode() + b"\n" + code
+
+
+def _described(formula: Formula, program: ir.Program) -> dict[str, Any]:
+    return {
+        "inputs": [(given.axis, given.dim) for given in program.inputs],
+        "outputs": [
+            (out.width, out.dtype, out.empty, result.axis)
+            for out, result in zip(program.outputs, formula.results, strict=True)
+        ],
+        "dtype": program.stored,
+    }
+
+
+def load_kernel(kept: bytes, text: str) -> native.Kernel:
+    """The kernel of what was kept for a program text."""
     line, code = kept.split(b"\n", 1)
     functions, description = json.loads(line)
     loaded = llvm.load(code, functions)
     for lists in ("inputs", "outputs"):
         description[lists] = [tuple(each) for each in description[lists]]
+    if description.get("few_rows"):
+        few = few_rows_text(text)
+        description |= {"few_key": key_of(few), "few_text": few}
     return native.Kernel(
         rows=loaded.addresses["rows"],
         columns=loaded.addresses.get("columns", 0),
-        few=loaded.addresses.get("few", 0),
         code=loaded,
         **description,
     )

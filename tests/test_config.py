@@ -24,7 +24,7 @@ def folder_and_log(monkeypatch):
 
 def reduce_anew(number):
     """A reduction that no process has compiled before, for a number of its own."""
-    x = np.ones((2, 1))
+    x = np.ones((20, 1))
     return Genred(f"x * {number}", ["x = Vi(1)"], axis=1)(x)
 
 

@@ -138,8 +138,8 @@ Status check(const Kernel &kernel) {
                      std::to_string(kernel.workspace));
     if (!(kernel.part_cost >= 0) || std::isinf(kernel.part_cost))
         return wrong("part_cost must be a finite number of nanoseconds");
-    if (kernel.few_rows < 0 || (kernel.few == nullptr) != (kernel.few_rows == 0))
-        return wrong("few_rows must be positive if there is a function for few rows, else 0");
+    if (kernel.few && (kernel.few->most < 1 || kernel.few->key.empty()))
+        return wrong("what serves few rows needs a number of rows from 1 on, and a key");
     if (kernel.panel < 0 || (kernel.panel && !kernel.parts))
         return wrong("panel must be 0, or a number of columns of a kernel with parts");
     if (kernel.most_columns < 1)

@@ -3,9 +3,11 @@
 
 #include "status.h"
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace jaxkeops {
@@ -80,6 +82,19 @@ struct Output {
     std::vector<double> empties = {}; // `empty` of each column, where they differ; a float dtype
 };
 
+/// Code that is quicker for few rows: it takes them one by one, lanes being columns.
+///
+/// Most problems have many rows, so it is a kernel of its own, of which `rows` alone is used: it is
+/// compiled when rows are first few, by `complete` of kernel_table.h.
+struct FewRows {
+    FewRows(int64_t most, std::string key, std::string text)
+        : most(most), key(std::move(key)), text(std::move(text)) {}
+
+    const int64_t most; // rows of a problem
+    const std::string key, text;
+    mutable std::atomic<RowsFn> rows{nullptr};
+};
+
 /// Code for a GPU: csrc/cuda/code.h.
 class DeviceCode;
 
@@ -99,8 +114,7 @@ struct Kernel {
     int64_t workspace = 0;              // bytes that each running call of `rows` has to itself
     bool parts = false;                 // whether `rows` can keep and merge: `Call::parts`
     double part_cost = 0;               // ns that a part costs beside its pairs, roughly
-    RowsFn few = nullptr;               // `rows` one by one, lanes being columns; may be null
-    int64_t few_rows = 0;               // up to so many rows, `few` is the faster
+    std::shared_ptr<const FewRows> few = nullptr; // null: `rows` serves any number of rows
     int64_t panel = 0;                  // columns that stay in a cache for many blocks; 0: all
     int64_t most_columns = INT64_MAX;   // N beyond it is refused: lists hold 32-bit column numbers
     std::shared_ptr<const void> code;   // keeps the machine code mapped; may be null

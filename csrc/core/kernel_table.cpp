@@ -152,4 +152,15 @@ Compiled find_or_compile(std::string_view key, std::string_view text) {
     return result;
 }
 
+Status complete(const Kernel &kernel, int64_t M) {
+    const FewRows *few = kernel.few.get();
+    if (!few || M > few->most || few->rows.load())
+        return Status::ok();
+    const Compiled compiled = find_or_compile(few->key, few->text);
+    if (!compiled.kernel)
+        return Status::failed(compiled.failure);
+    few->rows.store(compiled.kernel->rows); // the table keeps the code
+    return Status::ok();
+}
+
 } // namespace jaxkeops

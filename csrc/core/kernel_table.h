@@ -36,4 +36,9 @@ KernelPtr publish(std::string_view key, KernelPtr kernel);
 /// must hold no lock that the hook may want (Python's above all).
 Compiled find_or_compile(std::string_view key, std::string_view text);
 
+/// Compiles what problems of M kept rows need and the kernel lacks yet: its code for few rows.
+///
+/// Like `find_or_compile`, which it calls at most once for a kernel.
+Status complete(const Kernel &kernel, int64_t M);
+
 } // namespace jaxkeops

@@ -48,7 +48,7 @@ class Problem {
     int64_t M() const { return M_; }
 
     /// What reduces the rows, and how many it takes at once: one, if there are but few.
-    RowsFn rows() const { return is_few() ? kernel_->few : kernel_->rows; }
+    RowsFn rows() const { return is_few() ? kernel_->few->rows.load() : kernel_->rows; }
     int64_t row_block() const { return is_few() ? 1 : kernel_->row_block; }
     int64_t N() const { return N_; }
 
@@ -95,7 +95,7 @@ class Problem {
     void write_totals(int64_t element, const double *totals) const;
 
   private:
-    bool is_few() const { return M_ <= kernel_->few_rows; }
+    bool is_few() const { return kernel_->few && M_ <= kernel_->few->most; }
     Status find_extents(const Buffer *inputs);
     Status find_strides(const Buffer *inputs);
     void share_scratch();

@@ -1,6 +1,7 @@
 // csrc/cpu/launch.cpp -- gets the memory of a job, and asks for help with it
 #include "launch.h"
 
+#include "../core/kernel_table.h"
 #include "../core/ranges.h"
 #include "cut.h"
 
@@ -38,6 +39,8 @@ Status launch(const Problem &problem, Workers &workers) noexcept try {
         problem.fill_outputs();
         return Status::ok();
     }
+    if (Status status = complete(kernel, problem.M()); !status.is_ok())
+        return status;
     const int64_t threads =
         work_ns(problem) < kSerialNs ? 1 : std::max<int64_t>(1, workers.threads());
     const Cuts cuts = cut_all(problem, threads);

@@ -1,6 +1,7 @@
 // csrc/python/kernel_object.cpp -- makes kernels from Python, and shows what they are
 #include "kernel_object.h"
 
+#include "../core/kernel_table.h"
 #include "../core/ranges.h"
 #include "../cpu/launch.h"
 #include "../cpu/thread_pool.h"
@@ -36,8 +37,8 @@ void make(KernelObject *self, const std::vector<InputRow> &inputs,
           const std::vector<OutputRow> &outputs, const std::string &dtype, uintptr_t rows,
           uintptr_t columns, int64_t column_width, std::vector<int64_t> column_inputs,
           int64_t row_block, double pair_cost, int64_t workspace, bool parts, double part_cost,
-          uintptr_t few, int64_t few_rows,
-          int64_t panel, int64_t most_columns, nb::object code) {
+          int64_t few_rows, const std::string &few_key, const std::string &few_text, int64_t panel,
+          int64_t most_columns, nb::object code) {
     auto kernel = std::make_shared<Kernel>();
     describe(*kernel, inputs, outputs, dtype);
     kernel->rows = reinterpret_cast<RowsFn>(rows);
@@ -49,13 +50,22 @@ void make(KernelObject *self, const std::vector<InputRow> &inputs,
     kernel->workspace = workspace;
     kernel->parts = parts;
     kernel->part_cost = part_cost;
-    kernel->few = reinterpret_cast<RowsFn>(few);
-    kernel->few_rows = few_rows;
+    if (few_rows)
+        kernel->few = std::make_shared<const FewRows>(few_rows, few_key, few_text);
     kernel->panel = panel;
     kernel->most_columns = most_columns;
     require(check(*kernel));
     kernel->code = hold(std::move(code));
     new (self) KernelObject{std::move(kernel)};
+}
+
+void prepare(const KernelObject &self, int64_t rows) {
+    Status status;
+    {
+        const Unlocked unlocked;
+        status = complete(*self.kernel, rows);
+    }
+    require(status);
 }
 
 } // namespace
@@ -105,8 +115,9 @@ void bind_kernel(nb::module_ &module) {
         "`parts` says that `rows` can keep in its workspace what it carries from some columns,\n"
         "and merge what several calls kept: few rows then go over their columns in parts, each\n"
         "of which costs `part_cost` ns beside its pairs; many rows go over `panel` columns at a\n"
-        "time, block after block, where that is not 0. `few` does what `rows` does, row by row:\n"
-        "it is called for up to `few_rows` of them.\n\n"
+        "time, block after block, where that is not 0. Up to `few_rows` of them, where that is\n"
+        "not 0, are reduced by the `rows` of the kernel of `few_key`, made of `few_text` when it\n"
+        "is first needed.\n\n"
         "Outputs are (width E, dtype, value over no rows), and an axis: \"i\", the default, has\n"
         "shape (*B, M, E); \"p\" is summed over the kept rows, has shape (*B, E) and a float\n"
         "dtype, and the same bits for any number of threads.\n\n"
@@ -114,8 +125,8 @@ void bind_kernel(nb::module_ &module) {
         .def("__init__", &make, nb::kw_only(), "inputs"_a, "outputs"_a, "dtype"_a, "rows"_a,
              "columns"_a = 0, "column_width"_a = 0, "column_inputs"_a = std::vector<int64_t>(),
              "row_block"_a = 1, "pair_cost"_a = 0.2, "workspace"_a = 0, "parts"_a = false,
-             "part_cost"_a = 0.0, "few"_a = 0, "few_rows"_a = 0, "panel"_a = 0, "most_columns"_a = std::numeric_limits<int64_t>::max(),
-             "code"_a = nb::none(),
+             "part_cost"_a = 0.0, "few_rows"_a = 0, "few_key"_a = "", "few_text"_a = "", "panel"_a = 0,
+             "most_columns"_a = std::numeric_limits<int64_t>::max(), "code"_a = nb::none(),
              nb::sig("def __init__(self, *, inputs: collections.abc.Sequence[tuple[str, int]], "
                      "outputs: collections.abc.Sequence[tuple[int, str, "
                      "float | collections.abc.Sequence[float]] | tuple[int, str, "
@@ -123,9 +134,11 @@ void bind_kernel(nb::module_ &module) {
                      "columns: int = 0, column_width: int = 0, "
                      "column_inputs: collections.abc.Sequence[int] = (), row_block: int = 1, "
                      "pair_cost: float = 0.2, workspace: int = 0, "
-                     "parts: bool = False, part_cost: float = 0.0, few: int = 0, "
-                     "few_rows: int = 0, panel: int = 0, most_columns: int = "
+                     "parts: bool = False, part_cost: float = 0.0, few_rows: int = 0, "
+                     "few_key: str = '', few_text: str = '', panel: int = 0, most_columns: int = "
                      "9223372036854775807, code: object = None) -> None"))
+        .def("prepare", &prepare, "rows"_a, nb::sig("def prepare(self, rows: int) -> None"),
+             "Compiles what calls with so many kept rows need; else the first of them does.")
         .def("call_buffers", &call_buffers, "args"_a, "empty"_a, "dtypes"_a, "out"_a = nb::none(),
              "ranges"_a = nb::none(),
              nb::sig("def call_buffers(self, args: tuple[typing.Any, ...], "

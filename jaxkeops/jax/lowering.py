@@ -40,7 +40,11 @@ def _lower_for_cpu(
     dtype = ctx.avals_in[0].dtype.name
     # Compiled here, so that a failure is a Python exception and not a status of XLA; the target
     # compiles for itself only what it meets in programs that were lowered elsewhere.
-    kernel(formula, dtype, way.index_dtype)
+    made = kernel(formula, dtype, way.index_dtype)
+    sides = zip(formula.inputs, ctx.avals_in, strict=False)
+    rows = next((aval.shape[-2] for given, aval in sides if given.axis == "i"), 1)
+    if isinstance(rows, int):
+        made.prepare(rows)
     text = program_text(formula, dtype, way.index_dtype)
     # The target takes the blocks of the rows it keeps; the other half is for transposition.
     taken = len(formula.inputs) + (ARRAYS // 2 if ranges else 0)

@@ -33,7 +33,7 @@ COSTS = {
 
 SUM_TILE = 64  # columns: few enough for the digits of float32, many enough to hide the total
 LONG = 200  # operations at a pair: from there on, a second way to compute them takes too long
-SHORTEST_PANEL = 1024  # columns: a multiple of every tile, and what a row does first is little
+SHORTEST_PANEL = 512  # columns: a multiple of every tile, and what a row does first is little
 PANEL_BYTES = 2**19
 ROW_LOAD_NS = 1.0  # for a number of a row, with what follows from it
 LIST_ENTRY_NS = 150.0  # lists that start anew take in many that end in none, and are merged

@@ -29,10 +29,15 @@ def run(
     few: whether lanes are columns.
     resume: whether each part goes on from the one before, instead of being merged with it.
     """
-    source = llvm.emit(program, machine)
-    llvm.verify(source)
-    symbols = ["few" if few else "rows", *(["columns"] if program.columns else [])]
-    code = llvm.load(llvm.compile_object(source, machine), symbols)
+    sources = [llvm.emit(program, machine), *([llvm.emit_few(program, machine)] if few else [])]
+    for source in sources:
+        llvm.verify(source)
+    codes = [
+        llvm.load(llvm.compile_object(source, machine), symbols)
+        for source, symbols in zip(
+            sources, (["rows", *(["columns"] if program.columns else [])], ["rows"]), strict=False
+        )
+    ]
     signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
     scratch = np.full((N, program.column_width), np.nan, program.dtype)
     outputs = [np.full((M, out.width), -7, out.dtype) for out in program.outputs]
@@ -59,8 +64,8 @@ def run(
         partials.ctypes.data,
     )
     if program.columns:
-        signature(code.addresses["columns"])(ctypes.addressof(call), 0, N)
-    rows = signature(code.addresses[symbols[0]])
+        signature(codes[0].addresses["columns"])(ctypes.addressof(call), 0, N)
+    rows = signature(codes[-1].addresses["rows"])
     if not parts:
         rows(ctypes.addressof(call), 0, M)
     block = 1 if few else llvm.row_block(program, machine)

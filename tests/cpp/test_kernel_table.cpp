@@ -93,6 +93,24 @@ void test_bad_hooks_become_failures() {
 }
 
 /// The child's copy of the table must not wait for a compilation that only the parent goes on with.
+void test_code_for_few_rows_is_compiled_when_rows_are_few() {
+    int compilations = 0;
+    bool works = false;
+    set_compile_hook([&](const std::string &, const std::string &) {
+        ++compilations;
+        return works ? Compiled{some_kernel(), {}, nullptr} : Compiled{nullptr, "no room", nullptr};
+    });
+    Kernel kernel = samples::plain_kernel();
+    kernel.few = std::make_shared<const FewRows>(8, "few", "text");
+    CHECK(complete(kernel, 9).is_ok() && compilations == 0);
+    CHECK(contains(complete(kernel, 8).message(), "no room"));
+    CHECK(kernel.few->rows.load() == nullptr);
+    works = true;
+    CHECK(complete(kernel, 8).is_ok() && complete(kernel, 1).is_ok());
+    CHECK(compilations == 2 && kernel.few->rows.load() == &samples::rows);
+    CHECK(complete(samples::plain_kernel(), 1).is_ok() && compilations == 2);
+}
+
 void test_a_child_forked_during_a_compilation_compiles_itself() {
     const pid_t parent = getpid();
     std::atomic<bool> started{false};
@@ -125,6 +143,7 @@ int main() {
     test_threads_share_one_compilation();
     test_threads_share_one_failure_and_it_is_forgotten();
     test_bad_hooks_become_failures();
+    test_code_for_few_rows_is_compiled_when_rows_are_few();
     test_a_child_forked_during_a_compilation_compiles_itself();
     return failures != 0;
 }

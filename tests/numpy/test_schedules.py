@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 from oracle import evaluate
 
+import jaxkeops
 from jaxkeops.formula import read_formulas
 from jaxkeops.numpy import Genred
 from jaxkeops.runtime import native
@@ -55,3 +58,19 @@ def test_all_cuts_agree_with_the_oracle(formula, reduction, options, M, rng):
                 np.testing.assert_array_equal(result, same)
     finally:
         native.set_num_threads(before)
+
+
+def test_code_for_few_rows_is_compiled_when_rows_are_few(tmp_path, caplog, rng):
+    jaxkeops.set_build_folder(tmp_path)
+    try:
+        x, y = rng.normal(size=(40, 3)), rng.normal(size=(30, 3))
+        reduce = Genred("Exp(-SqDist(x, y)) * 1.357", ["x = Vi(3)", "y = Vj(3)"], axis=1)
+        with caplog.at_level(logging.INFO, "jaxkeops"):
+            many = reduce(x, y)
+            assert len(caplog.records) == 1
+            for M in (1, 3):
+                np.testing.assert_allclose(reduce(x[:M], y), many[:M], rtol=1e-14)
+            reduce(x, y[:5])
+        assert [", few rows" in record.getMessage() for record in caplog.records] == [False, True]
+    finally:
+        jaxkeops.set_build_folder()

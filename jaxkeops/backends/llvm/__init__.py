@@ -10,6 +10,7 @@ from .build import (
 )
 from .emit import (
     emit as emit,
+    emit_few as emit_few,
     most_columns as most_columns,
     row_block as row_block,
     workspace_bytes as workspace_bytes,

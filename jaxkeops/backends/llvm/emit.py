@@ -1,8 +1,8 @@
 """Renders a program as LLVM text: lanes are rows, columns are walked one by one.
 
 Functions come out that are called through the interface of csrc/core/kernel.h: `rows` fills rows
-of the outputs; `few`, where the schedule has it, does the same, lanes being columns; `columns`,
-only there if the program has column values, fills rows of the scratch.
+of the outputs; `columns`, only there if the program has column values, fills rows of the scratch.
+For few rows there is another `rows`, a text of its own: its lanes are columns.
 """
 
 from __future__ import annotations
@@ -27,11 +27,21 @@ ARGUMENTS = (("call", "ptr"), ("begin", "i64"), ("end", "i64"))
 def emit(program: Program, machine: Machine) -> str:
     """LLVM text of `program` for a machine."""
     module = Module(machine)
-    _rows(module, program, machine)
-    if program.schedule.few_rows:
-        _few(module, program, machine)
+    b = _view(module, "rows", program, machine)
+    roots = _roots(program)
+    _blocks(Frame(b, program, roots), roots, Layout(program, machine), program.schedule.row_vectors)
     if program.columns:
         emit_columns(_view(module, "columns", program, machine), program)
+    return module.text()
+
+
+def emit_few(program: Program, machine: Machine) -> str:
+    """The same for few rows: one after the other, all lanes coming together at the end."""
+    module = Module(machine)
+    b = _view(module, "rows", program, machine)
+    roots = _roots(program)
+    frame = Frame(b, program, roots, lanes_are_columns=True)
+    _blocks(frame, roots, Layout(program, machine), 1)
     return module.text()
 
 
@@ -54,18 +64,8 @@ def _view(module: Module, name: str, program: Program, machine: Machine) -> Buil
     return module.function(name, ARGUMENTS).at(program.dtype, machine.lanes(program.dtype))
 
 
-def _rows(module: Module, program: Program, machine: Machine) -> None:
-    b = _view(module, "rows", program, machine)
-    roots = (*ir.roots(program.accumulator), *program.given)
-    _blocks(Frame(b, program, roots), roots, Layout(program, machine), program.schedule.row_vectors)
-
-
-def _few(module: Module, program: Program, machine: Machine) -> None:
-    """One row after the other: lanes are columns, and what they carry comes together at the end."""
-    b = _view(module, "few", program, machine)
-    roots = (*ir.roots(program.accumulator), *program.given)
-    frame = Frame(b, program, roots, lanes_are_columns=True)
-    _blocks(frame, roots, Layout(program, machine), 1)
+def _roots(program: Program) -> tuple[Scalar, ...]:
+    return (*ir.roots(program.accumulator), *program.given)
 
 
 def _blocks(frame: Frame, roots: Sequence[Scalar], layout: Layout, count: int) -> None:
