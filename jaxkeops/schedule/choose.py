@@ -32,6 +32,7 @@ COSTS = {
 }
 
 SUM_TILE = 64  # columns: few enough for the digits of float32, many enough to hide the total
+SHORT_BLOCK = 2  # columns that are computed by turns, where a pair has no loop
 LONG = 200  # operations at a pair: from there on, a second way to compute them takes too long
 SHORTEST_PANEL = 512  # columns: a multiple of every tile, and what a row does first is little
 PANEL_BYTES = 2**19
@@ -50,8 +51,8 @@ TILES = {
 def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -> ir.Schedule:
     """Row vectors enough that chains of dependent operations do not starve the machine.
 
-    One row vector is best where a pair costs six operations or more: the machine then finds
-    other pairs to work on by itself. Cheaper pairs need more; wide results leave no registers.
+    One row vector is best where a pair costs six operations or more: two columns of it at a time
+    let the machine find enough to do. Cheaper pairs need more; wide results leave no registers.
     """
     roots = ir.roots(accumulator)
     tile = TILES.get(type(accumulator), SUM_TILE)
@@ -73,7 +74,7 @@ def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -
     vectors = 1 if cost >= 6 else 2 if cost >= 4 else 4
     while vectors > 1 and vectors * (states + 1) > machine.registers // 3:
         vectors //= 2
-    return ir.Schedule(row_vectors=vectors, tile=tile, few_rows=few)
+    return ir.Schedule(vectors, tile, columns=SHORT_BLOCK, few_rows=few)
 
 
 def _sample(accumulator: ir.Accumulator, cost: float, lanes: int) -> int:

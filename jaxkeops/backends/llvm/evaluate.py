@@ -118,6 +118,23 @@ def _outside_of_loops(roots: Iterable[Scalar], known: Known) -> list[Scalar]:
     return [scalar for scalar in order if not scalar.rate & COMPONENT]
 
 
+def evaluate_by_turns(b: Builder, roots: Sequence[Scalar], places: Sequence[Known]) -> None:
+    """Computes what `roots` need at several places, two at a time, operation by operation.
+
+    A machine looks ahead by some 60 vector operations: where all of them wait for each other, it
+    does not see enough that could be done meanwhile. Roots that are products are left, for what
+    takes them in may fuse them.
+    """
+    taken: list[Scalar] = []
+    for root in roots:
+        product = isinstance(root, Apply) and root.instr.name == "mul"
+        taken += root.inside if product else (root,)
+    for first in range(0, len(places) - 1, 2):
+        for scalar in _outside_of_loops(taken, places[first]):
+            for known in places[first : first + 2]:
+                _straight(b, [scalar], known)
+
+
 def _straight(b: Builder, roots: Sequence[Scalar], known: Known) -> list[str]:
     """Instructions without loops: the sums in `roots` are known."""
     for number, scalar in enumerate(_outside_of_loops(roots, known), 1):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .... import ir
 from ....ir import Apply, Scalar
 from ..builder import Builder
-from ..evaluate import Known, at_pairs, evaluate, merged, run_loops
+from ..evaluate import Known, at_pairs, evaluate, evaluate_by_turns, merged, run_loops
 from ..frame import Frame, lane_rows, leaves_at
 
 # What one column gives to what is carried: what its pairs know, for each vector of rows, its
@@ -86,6 +86,7 @@ def over_columns(
     b = frame.b
 
     def block(first: str, columns: Sequence[Sequence[Known]], held: list[str]) -> list[str]:
+        evaluate_by_turns(b, roots, [known for knowns in columns for known in knowns])
         for q, knowns in enumerate(columns):
             held = step(knowns, b.op("add", first, str(q), "i64") if q else first, held)
         return held
