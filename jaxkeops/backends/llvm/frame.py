@@ -126,8 +126,8 @@ class Frame:
         base = self.b.load(self.b.address("%call", str(WORKSPACE_FIELD), "ptr"), "ptr", 8)
         return self.b.address(base, str(offset), "i8") if offset else base
 
-    def at_column(self, leaves: Iterable[Scalar], j: str) -> Known:
-        """What pairs know of column `j`, the same in all lanes."""
+    def at_one(self, leaves: Iterable[Scalar], j: str, rate: int) -> Known:
+        """What is known of row, or of column, `j`: the same in all lanes."""
         rows: dict[int, str] = {}
 
         def row(slot: int) -> str:
@@ -152,12 +152,12 @@ class Frame:
         for leaf in leaves:
             # Here and not inside of a loop, where they may first be asked for.
             row(leaf.slot if isinstance(leaf, Load) else -1)
-        return self.with_leaves(leaves, ir.COLUMN, number)
+        return self.with_leaves(leaves, rate, number)
 
-    def at_columns(self, leaves: Iterable[Scalar], first: str) -> Known:
-        """What pairs know of a column for each lane, from column `first` on: all are there.
+    def at_neighbours(self, leaves: Iterable[Scalar], first: str, rate: int) -> Known:
+        """What is known of a row, or of a column, for each lane, from `first` on: all are there.
 
-        Rows of few numbers are loaded whole and taken apart: that is what gathering would cost.
+        Those of few numbers are loaded whole and taken apart, which is quicker than gathering.
         """
         b, wholes = self.b, {}
         rows = lane_rows(b, first)
@@ -178,7 +178,7 @@ class Frame:
             lanes = [leaf.k + width * lane for lane in range(b.width)]
             return after_load(b, b.shuffle(wholes[slot], "poison", lanes, type), dtype)
 
-        return self.with_leaves(leaves, ir.COLUMN, number)
+        return self.with_leaves(leaves, rate, number)
 
     def at_lanes(self, leaves: Iterable[Scalar], rows: str, mask: str, rate: int) -> Known:
         """What is known at each lane's own row of `rows`, i64s, of leaves of one rate.

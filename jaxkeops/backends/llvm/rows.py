@@ -8,7 +8,7 @@ from ... import ir
 from ...ir import ROW, Apply, Fold, Guard, Index, Load, Scalar, State
 from .builder import Builder
 from .evaluate import Component, Known, component, evaluate
-from .frame import Frame, lane_rows, leaves_at
+from .frame import FEW, Frame, lane_rows, leaves_at
 from .layout import Layout
 from .spelling import item_bytes, vector
 from .storage import after_load, element
@@ -47,7 +47,7 @@ class Rows:
             _turn(frame, slot, place, self.firsts, last)
         leaves = leaves_at(ROW, roots)
         for r, numbers in enumerate(self.numbers):
-            known = _numbers(frame, leaves, turned, r, numbers, last)
+            known = _numbers(frame, leaves, turned, r, self.firsts[r], numbers, last)
             evaluate(b, _before_columns(roots), known)
             self.known.append(known)
         _pack(frame, layout, self.known)
@@ -70,22 +70,54 @@ def _numbers(
     leaves: Sequence[Scalar],
     turned: Mapping[int, Place],
     r: int,
+    first: str,
     rows: str,
     last: str,
 ) -> Known:
-    """The numbers of a vector of rows: from where they are turned, or gathered from the input."""
+    """The numbers of a vector of rows: from where they are turned, or from the input."""
     b, type = frame.b, f"<{frame.b.width} x i64>"
+    if frame.lanes_are_columns:
+        return frame.at_one(leaves, first, ROW)
     end = b.splat(last, "i64")
     inside = b.compare_int("sle", rows, end, type)
     read = b.let(f"select {b.mask} {inside}, {type} {rows}, {type} {end}")
+    short = [leaf for leaf in leaves if _is_short(frame, leaf)]
+    found = _side_by_side(frame, short, first, read, last)
 
     def number(leaf: Scalar, c: str = "") -> str:
         assert isinstance(leaf, Load), leaf
-        if leaf.slot not in turned:
-            return frame.at_lane(leaf, c, read, "splat (i1 true)")
-        return b.load(turned[leaf.slot](c, leaf.stride, leaf.k, r), b.type)
+        if leaf in found:
+            return found[leaf]
+        if leaf.slot in turned:
+            return b.load(turned[leaf.slot](c, leaf.stride, leaf.k, r), b.type)
+        return frame.at_lane(leaf, c, read, "splat (i1 true)")
 
     return frame.with_leaves(leaves, ROW, number)
+
+
+def _is_short(frame: Frame, leaf: Scalar) -> bool:
+    assert isinstance(leaf, Load), leaf
+    return not leaf.stride and frame.program.inputs[leaf.slot].dim <= FEW
+
+
+def _side_by_side(
+    frame: Frame, leaves: Sequence[Scalar], first: str, read: str, last: str
+) -> dict[Scalar, str]:
+    """Numbers of short rows: loaded whole where all lanes have a row, else gathered."""
+    b = frame.b
+    if not leaves:
+        return {}
+    beyond = b.op("add", first, str(b.width), "i64")
+    end = b.op("add", last, "1", "i64")
+    some = b.compare_int("sgt", beyond, end, "i64")
+    with b.when(some, carry=[(b.type, "poison")] * len(leaves)) as apart:
+        known = frame.at_lanes(leaves, read, "splat (i1 true)", ROW)
+        apart.next = [known[leaf] for leaf in leaves]
+    every = b.compare_int("sle", beyond, end, "i64")
+    with b.when(every, carry=[(b.type, name) for name in apart.values]) as beside:
+        known = frame.at_neighbours(leaves, first, ROW)
+        beside.next = [known[leaf] for leaf in leaves]
+    return dict(zip(leaves, beside.values, strict=True))
 
 
 def _vectors(frame: Frame, offset: int, count: int) -> Place:

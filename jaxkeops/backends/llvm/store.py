@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ... import ir
 from ...ir import ROW, Each, Index, ListOutput, Load, Output, Scalar, State
@@ -11,7 +12,9 @@ from .builder import Builder
 from .evaluate import Known, component, evaluate, merged, prepare, with_components
 from .frame import Frame, below, cells, lane_rows
 from .layout import INDEX
+from .spelling import item_bytes, vector
 from .storage import before_store, element as element_of
+from .transpose import transpose
 
 
 def store(
@@ -44,7 +47,8 @@ def store(
         k = 0
         for value in output.values:
             if isinstance(value, Each):
-                _store_each(b, pointer, element, rows, mask, output, k, value, known)
+                where = _Place(pointer, element, output, k)
+                _store_each(b, where, first, end, rows, mask, value, known)
             else:
                 if isinstance(value, Index):
                     name = _as_index(b, result.indices[value.k], element)
@@ -87,22 +91,59 @@ def _with_states(
     return after
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Columns of an output from number `k` on; `pointer` is where its first row is."""
+
+    pointer: str
+    element: str
+    output: Output
+    k: int
+
+
 def _store_each(
     b: Builder,
-    pointer: str,
-    element: str,
+    place: _Place,
+    first: str,
+    end: str,
     rows: str,
     mask: str,
-    output: Output,
-    k: int,
     value: Each,
     known: Known,
 ) -> None:
+    """Writes all components: turned, row by row, where all lanes have a row; else lane by lane."""
     prepare(b, [value.body], known)
-    with b.loop("0", str(value.count), nonempty=True) as turns:
-        name = before_store(b, component(b, value.body, known, turns.index), output.dtype)
-        where = cells(b, rows, output.width, k, 1, turns.index)
-        b.scatter(name, b.addresses(pointer, where, element), mask, element)
+    dtype, width, count = place.output.dtype, place.output.width, value.count
+    scattered = str(count)
+    if count >= b.width:
+        beyond = b.compare_int("sgt", b.op("add", first, str(b.width), "i64"), end, "i64")
+        scattered = b.let(f"select i1 {beyond}, i64 {count}, i64 0")
+        whole = b.let(f"select i1 {beyond}, i64 0, i64 {count}")
+        places = [
+            b.op("mul", b.op("add", first, str(lane), "i64"), str(width), "i64")
+            for lane in range(b.width)
+        ]
+        with b.loop("0", whole, str(b.width)) as turns:
+            # Whole vectors to the end: the last ones overlap those before.
+            inside = b.compare_int("slt", turns.index, str(count - b.width), "i64")
+            start = b.let(f"select i1 {inside}, i64 {turns.index}, i64 {count - b.width}")
+            names = [
+                component(b, value.body, known, b.op("add", start, str(lane), "i64"))
+                for lane in range(b.width)
+            ]
+            into = b.address(
+                b.address(place.pointer, start, place.element), str(place.k), place.element
+            )
+            for offset, name in zip(places, transpose(b, names), strict=True):
+                stored = before_store(b, name, dtype)
+                where = b.address(into, offset, place.element)
+                type = vector(place.element, b.width)
+                b.store(stored, where, type, item_bytes(place.element))
+    with b.loop("0", scattered) as turns:
+        name = before_store(b, component(b, value.body, known, turns.index), dtype)
+        where = cells(b, rows, width, place.k, 1, turns.index)
+        addresses = b.addresses(place.pointer, where, place.element)
+        b.scatter(name, addresses, mask, place.element)
 
 
 def _add_partials(frame: Frame, first: int, value: Each, known: Known, mask: str) -> None:

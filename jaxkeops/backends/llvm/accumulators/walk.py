@@ -115,7 +115,9 @@ def over_blocks(
     def block(first: str, columns: int, held: list[str]) -> list[str]:
         places = []
         for q in range(columns):
-            column = frame.at_column(leaves, b.op("add", first, str(q), "i64") if q else first)
+            column = frame.at_one(
+                leaves, b.op("add", first, str(q), "i64") if q else first, ir.COLUMN
+            )
             places.append([merged(column, row) for row in rows])
         run_loops(b, roots, [known for knowns in places for known in knowns])
         return step(first, places, held)
@@ -153,7 +155,7 @@ def _over_vectors(
         places = []
         for q in range(count):
             first = b.op("add", blocks.index, str(q * b.width), "i64") if q else blocks.index
-            column = frame.at_columns(leaves, first)
+            column = frame.at_neighbours(leaves, first, ir.COLUMN)
             places.append([merged(column, row) for row in rows])
         blocks.next = step(blocks.index, places, blocks.values)
     left = [(type, value) for (type, _), value in zip(carry, blocks.values, strict=True)]

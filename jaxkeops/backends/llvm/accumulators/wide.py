@@ -86,7 +86,7 @@ class Wide:
         zeros = [(b.type, b.const(0.0))] * (count * self.vectors)
         with b.loop(tile.start, tile.end, carry=zeros, nonempty=True) as columns:
             j = columns.index
-            column = self.frame.at_column(leaves, j)
+            column = self.frame.at_one(leaves, j, ir.COLUMN)
             for r, row in enumerate(known):
                 pair = merged(column, row)
                 for k, scalar in enumerate(self.kept):
