@@ -34,6 +34,8 @@ class Products(Expression):
         if len(shape) == 1:
             result = self.__matmul__(self._arrays.reshape(v, (*shape, 1)), **options)
             return self._arrays.reshape(result, tuple(result.shape)[:-1])
+        if not shape[-1]:  # no formula is of no coordinates
+            return self._of_nothing(v)
         product = self * self._real._rows(v, "j")
         return product.sum(dim=product.dim() - 2, **options)
 
@@ -49,6 +51,17 @@ class Products(Expression):
 
     def _columns(self) -> int:
         return self._shape[-2]
+
+    def _of_nothing(self, v: Any) -> Any:
+        """The product with an array (*batch, N, 0), which is (*batch, M, 0)."""
+        nothing = self._real._rows(v, "j")
+        try:
+            batch = self._frame.joined(nothing._frame)[0].batch
+        except ArgumentError as error:
+            raise ArgumentError(f"@: {error}") from None
+        result = self._arrays.reshape(v, (*batch, self._shape[-3], 0))
+        made_complex = self.is_complex and not nothing.is_complex
+        return self._arrays.complex_view(result) if made_complex else result
 
     def matvec(self, v: Any) -> Any:
         """self @ v: with `rmatvec`, `shape` and `dtype`, what SciPy's `aslinearoperator` asks."""

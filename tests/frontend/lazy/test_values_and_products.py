@@ -149,6 +149,19 @@ def test_products_of_lazy_tensors_are_lazy(kernel, door, rng, close):
         lazy @ lazy
 
 
+def test_products_of_nothing_are_empty(door, rng, close):
+    for rows, columns in ((0, N), (M, 0), (0, 0)):
+        x, y = rng.normal(size=(rows, D)), rng.normal(size=(columns, D))
+        lazy = door.Vi(door.array(x)) | door.Vj(door.array(y))
+        close((lazy @ lazy.T).dense(), np.zeros((rows, rows)))
+        close((lazy.T @ lazy @ lazy.T).dense(), np.zeros((columns, rows)))
+        none = door.array(np.zeros((2, columns, 0)))
+        close(lazy @ none, np.zeros((2, rows, 0)))
+        assert "complex128" in str(((1j * lazy) @ none).dtype)
+        with pytest.raises(ArgumentError, match="@: their dtypes differ"):
+            lazy @ door.array(np.zeros((columns, 0)), "float32")
+
+
 def test_products_multiply_from_the_left(kernel, door, rng, close):
     lazy, dense = kernel
     product = lazy @ lazy.T
