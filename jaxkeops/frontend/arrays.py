@@ -57,6 +57,14 @@ class Arrays(ABC):
         """Of pairs (..., 2 D), the complex numbers (..., D)."""
 
     @abstractmethod
+    def known(self, integers: Any) -> Any:
+        """Integers as an array of NumPy; as they are, where they are not known yet."""
+
+    @abstractmethod
+    def times(self, array: Any, counts: Any) -> Any:
+        """The array times integers of its rank, as `known` gives: 0 where one is, whatever was."""
+
+    @abstractmethod
     def patterns(self) -> dict[str, Callable[..., Any]]:
         """The functions of the door that make ranges, by name."""
 

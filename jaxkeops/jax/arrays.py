@@ -55,6 +55,12 @@ class JaxArrays(Arrays):
     def complex_view(self, array: Any) -> Any:
         return jax.lax.complex(array[..., ::2], array[..., 1::2])
 
+    def known(self, integers: Any) -> Any:
+        return integers if isinstance(integers, jax.core.Tracer) else np.asarray(integers)
+
+    def times(self, array: Any, counts: Any) -> Any:
+        return jnp.where(counts != 0, array, 0) * counts.astype(array.dtype)
+
     def patterns(self) -> dict[str, Callable[..., Any]]:
         return {name: getattr(cluster, name) for name in cluster.__all__}
 

@@ -43,6 +43,12 @@ class NumPyArrays(Arrays):
     def complex_view(self, array: Any) -> Any:
         return array.view(np.result_type(array.dtype, np.complex64))
 
+    def known(self, integers: Any) -> Any:
+        return np.asarray(integers)
+
+    def times(self, array: Any, counts: Any) -> Any:
+        return np.where(counts != 0, array, array.dtype.type(0)) * counts.astype(array.dtype)
+
     def patterns(self) -> dict[str, Callable[..., Any]]:
         return {name: getattr(cluster, name) for name in cluster.__all__}
 

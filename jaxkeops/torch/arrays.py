@@ -44,6 +44,13 @@ class TorchArrays(Arrays):
     def complex_view(self, array: Any) -> Any:
         return torch.view_as_complex(array.unflatten(-1, (-1, 2)))
 
+    def known(self, integers: Any) -> Any:
+        return torch.as_tensor(integers).cpu().numpy()
+
+    def times(self, array: Any, counts: Any) -> Any:
+        often = torch.as_tensor(counts, device=array.device)
+        return torch.where(often != 0, array, 0) * often.to(array.dtype)
+
     def patterns(self) -> dict[str, Callable[..., Any]]:
         return {name: getattr(cluster, name) for name in cluster.__all__}
 

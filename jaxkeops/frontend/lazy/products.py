@@ -134,23 +134,10 @@ class Product:
 
     def dense(self) -> Any:
         """The matrix of the product, (*batch, M, N); pairs outside of ranges count as zeros."""
-        return self.left @ _matrix_of(self.right)
+        return self.left @ self.right.dense()
 
     def __repr__(self) -> str:
         return f"Product of shape {self.shape}, of\n{self.left!r}\n{self.right!r}"
-
-
-def _matrix_of(factor: Any) -> Any:
-    """What products are taken with, (*batch, M, N): 0 at pairs that ranges leave out."""
-    if isinstance(factor, Product) or factor.ranges is None:
-        return factor.dense()
-    arrays, frame = factor._arrays, factor._frame
-    like = next((leaf.data for leaf in frame.leaves if hasattr(leaf.data, "shape")), None)
-    # In float32, whatever the dtype: halves do not tell the numbers of many rows apart.
-    numbers = arrays.parameter([float(k) for k in range(factor.shape[-1])], "float32", like)
-    rows = arrays.reshape(numbers, (factor.shape[-1], 1))
-    identity = (factor._real._rows(rows, "i") == factor._real._rows(rows, "j")).dense()
-    return factor @ arrays.cast(identity, frame.dtype or arrays.default_dtype())
 
 
 def _check_matrix(given: Any) -> None:

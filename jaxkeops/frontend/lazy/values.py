@@ -12,7 +12,9 @@ from ...errors import ArgumentError, ArgumentTypeError
 from ...formula import Node, Var
 from ...formula.node import rebuild
 from ..arrays import Arrays
+from ..ranges import check_ranges
 from ..shapes import Shape
+from ..taken import taken, taken_on_diagonal
 from .expression import Expression
 from .frame import frame_of_all
 from .leaf import Leaf
@@ -31,9 +33,9 @@ class Values(Expression):
     def dense(self) -> Any:
         """The values at all pairs, an array of the shape of this, (*batch, M, N[, D]).
 
-        Each row is a batch element of one reduction over nothing, so time and memory are those of
-        the result, and it is as differentiable as a reduction. Ranges are not looked at: they say
-        which pairs a reduction takes.
+        With ranges, what a product with an array is taken with: 0 at the pairs that they leave
+        out. Each row is a batch element of one reduction over nothing, so time and memory are those
+        of the result, and it is as differentiable as a reduction.
         """
         self._check_known("dense")
         M, N = self._shape[-3:-1]
@@ -50,10 +52,14 @@ class Values(Expression):
                 return leaf.with_data(data, "p", (*batch, 1), None)
             return leaf
 
-        return self._valued(ROW_BY_ROW, moved, (*self._frame.batch, M, N))
+        values = self._valued(ROW_BY_ROW, moved, (*self._frame.batch, M, N))
+        return self._kept(values, taken, (M, N))
 
     def diagonal(self) -> Any:
-        """The values at the pairs (k, k), an array (*batch, min(M, N)[, D]), differentiable."""
+        """The values at the pairs (k, k), an array (*batch, min(M, N)[, D]), differentiable.
+
+        They are the diagonal of `dense()`: 0 where ranges leave the pair out.
+        """
         self._check_known("diagonal")
         count = min(self._shape[-3:-1])
 
@@ -62,7 +68,8 @@ class Values(Expression):
                 return leaf
             return leaf.with_data(leaf.data[..., :count, :], "i", leaf.batch, count)
 
-        return self._valued(DIAGONAL, moved, (*self._frame.batch, count))
+        values = self._valued(DIAGONAL, moved, (*self._frame.batch, count))
+        return self._kept(values, taken_on_diagonal, (count,))
 
     def rows(self, index: Any) -> Self:
         """The same expression on the rows i that a slice or an array of integers picks."""
@@ -107,6 +114,15 @@ class Values(Expression):
         dim = tuple(result.shape)[-1]
         shape = rows if dim == 1 else (*rows, dim)
         return result if tuple(result.shape) == shape else self._arrays.reshape(result, shape)
+
+    def _kept(self, values: Any, counted: Callable[..., Any], pairs: Shape) -> Any:
+        """The values (*batch, *pairs[, D]), as often as ranges take each of the pairs."""
+        if self.ranges is None:
+            return values
+        known = tuple(map(self._arrays.known, check_ranges(self.ranges)))
+        counts = counted(known, *self._shape[-3:-1])
+        tail = (1,) * (len(values.shape) - len(self._frame.batch) - len(pairs))
+        return self._arrays.times(values, counts.reshape((*pairs, *tail)))
 
     def _check_known(self, name: str) -> None:
         if self._frame.symbolic:
