@@ -51,9 +51,7 @@ class LazyLinearOperator(lineax.AbstractLinearOperator):
 
     def as_matrix(self) -> jax.Array:
         """All values, (M, N)."""
-        if self.matrix.ranges is None:
-            return self.matrix.dense()
-        return self.matrix @ jnp.eye(self.matrix.shape[1], dtype=self.matrix.dtype)
+        return self.matrix.dense()
 
     def transpose(self) -> LazyLinearOperator:
         """The operator of the transpose."""
@@ -102,8 +100,7 @@ def _materialised(operator: LazyLinearOperator) -> lineax.MatrixLinearOperator:
 
 @lineax.diagonal.register(LazyLinearOperator)
 def _diagonal(operator: LazyLinearOperator) -> jax.Array:
-    matrix = operator.matrix
-    return jnp.diag(operator.as_matrix()) if matrix.ranges is not None else matrix.diagonal()
+    return operator.matrix.diagonal()
 
 
 @lineax.tridiagonal.register(LazyLinearOperator)

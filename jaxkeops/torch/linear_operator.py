@@ -46,15 +46,11 @@ class LazyLinearOperator(LinearOperator):
         return LazyLinearOperator(lazy=self.lazy.T)
 
     def _diagonal(self) -> torch.Tensor:
-        if self.lazy.ranges is not None:
-            return self.to_dense().diagonal(dim1=-2, dim2=-1)
         return self.lazy.diagonal()
 
     def to_dense(self) -> torch.Tensor:
         """All values, (*batch, M, N)."""
-        if self.lazy.ranges is None:
-            return self.lazy.dense()
-        return self.lazy @ torch.eye(self.size(-1), dtype=self.dtype, device=self.device)
+        return self.lazy.dense()
 
     def _getitem(self, row_index: Any, col_index: Any, *batch_indices: Any) -> LinearOperator:
         moved = self.lazy
@@ -68,6 +64,8 @@ class LazyLinearOperator(LinearOperator):
 
     def _get_indices(self, row_index: Any, col_index: Any, *batch_indices: Any) -> torch.Tensor:
         """The values at pairs: each is a batch element of one row and one column."""
+        if self.lazy.ranges is not None:  # they count the rows of the whole matrix
+            return self.to_dense()[(*batch_indices, row_index, col_index)]
         every = torch.broadcast_tensors(row_index, col_index, *batch_indices)
         rows, columns, *batch = (index.reshape(-1) for index in every)
         leaves = []

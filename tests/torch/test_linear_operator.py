@@ -145,6 +145,8 @@ def test_pairs_out_of_the_ranges_are_zeros(draw):
     close(operator @ x, matrix @ x)
     close(operator.to_dense(), matrix)
     close(operator.diagonal(), matrix.diagonal())
+    i, j = torch.tensor([0, 1, 7]), torch.tensor([7, 2, 5])
+    close(operator[i, j], matrix[i, j])
 
 
 def test_what_is_no_matrix_is_refused(draw):
