@@ -6,7 +6,6 @@ step lengths of its own, and all of its columns are one vector.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import ArgumentError, ConvergenceWarning
+from .caller import Caller
 
 Apply = Callable[[Any], Any]
 FEWEST, MOST = 100, 10_000  # iterations that are allowed by default, whatever the size
@@ -39,6 +39,7 @@ class System:
     matrix: an array like b, then the parameters -> the product of K with it.
     parameters: what K depends on, and results are differentiable in.
     preconditioner: a residual -> an array like it, close to the solution for it.
+    caller: whose line warnings point to, of the solution and of its derivatives.
     """
 
     matrix: Callable[..., Any]
@@ -47,6 +48,7 @@ class System:
     alpha: Any
     stopping: Stopping
     preconditioner: Callable[[Any], Any] | None
+    caller: Caller
 
 
 class Report(NamedTuple):
@@ -159,13 +161,12 @@ def inner(a: Any, b: Any) -> Any:
     return products.sum((-2, -1), keepdims=True)
 
 
-def warn(converged: bool, residual: float, iterations: int) -> None:
+def warn(caller: Caller, converged: bool, residual: float, iterations: int) -> None:
     """Warns unless it converged."""
     if not converged:
-        warnings.warn(
+        caller.warn(
             f"The solve did not converge: after {iterations} iterations the residual's root mean "
             f"square is {residual:.3g}. Raise maxiter, eps or alpha, or give a preconditioner; the "
             "kernel must be symmetric and positive definite.",
             ConvergenceWarning,
-            stacklevel=4,
         )

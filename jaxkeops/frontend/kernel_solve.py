@@ -12,6 +12,7 @@ from ..errors import ArgumentError, ArgumentTypeError, UnknownNameError
 from ..formula import declare, parse
 from ..formula.node import Var
 from .arrays import Arrays
+from .caller import caller
 from .conjugate import System, stopping
 from .genred import FLAGS, check_call
 
@@ -52,7 +53,7 @@ def solve(
         )
     asked = stopping(eps, rtol, maxiter, shape[-2], FLOATS[dtype].eps)
     weight = _of_dtype(arrays, alpha, dtype)
-    system = System(matrix, tuple(parameters), b, weight, asked, preconditioner)
+    system = System(matrix, tuple(parameters), b, weight, asked, preconditioner, caller())
     solution, how = arrays.solve(system)
     return (solution, how) if report else solution
 

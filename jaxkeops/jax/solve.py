@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from ..frontend import conjugate
+from ..frontend.caller import Caller
 from ..frontend.conjugate import Report, State, System
 
 
 def solve(system: System) -> tuple[jax.Array, Report]:
     """The solution, and how it ended; warns, when it runs, if it did not converge."""
     asked, precondition = system.stopping, system.preconditioner
+    tell = partial(_tell, system.caller)
 
     def apply(a: jax.Array) -> jax.Array:
         return system.matrix(a, *system.parameters) + system.alpha * a
@@ -36,7 +39,7 @@ def solve(system: System) -> tuple[jax.Array, Report]:
         report = conjugate.report(state, b, target, scale)
         worst = report.residual.max(initial=0.0)
         every = report.converged.all()
-        jax.lax.cond(every, lambda *_: None, _tell, every, worst, state.iteration)
+        jax.lax.cond(every, lambda *_: None, tell, every, worst, state.iteration)
         return state.x * scale, report
 
     def transposed(apply: Callable[[Any], Any], b: jax.Array) -> tuple[jax.Array, Report]:
@@ -49,10 +52,13 @@ def solve(system: System) -> tuple[jax.Array, Report]:
     return jax.lax.custom_linear_solve(apply, b, iterated, symmetric=True, has_aux=True)
 
 
-def _tell(converged: jax.Array, residual: jax.Array, iterations: jax.Array) -> None:
-    # Under vmap, both branches of a cond may run: the callback looks again.
-    jax.debug.callback(_warn, converged, residual, iterations)
+def _tell(
+    caller: Caller, converged: jax.Array, residual: jax.Array, iterations: jax.Array
+) -> None:
+    # Under vmap, both branches of a cond may run: the callback looks again. It runs in a thread of
+    # XLA, whose stack has no line of the user's.
+    jax.debug.callback(partial(_warn, caller), converged, residual, iterations)
 
 
-def _warn(converged: Any, residual: Any, iterations: Any) -> None:
-    conjugate.warn(bool(converged), float(residual), int(iterations))
+def _warn(caller: Caller, converged: Any, residual: Any, iterations: Any) -> None:
+    conjugate.warn(caller, bool(converged), float(residual), int(iterations))

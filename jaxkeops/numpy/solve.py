@@ -23,5 +23,5 @@ def solve(system: System) -> tuple[np.ndarray, Report]:
         state = conjugate.step(state, apply, system.preconditioner, target, np.where)
     report = conjugate.report(state, b, target, scale)
     worst = float(report.residual.max(initial=0.0))
-    conjugate.warn(bool(report.converged.all()), worst, state.iteration)
+    conjugate.warn(system.caller, bool(report.converged.all()), worst, state.iteration)
     return (state.x * scale).astype(b.dtype, copy=False), report

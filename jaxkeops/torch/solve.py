@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ..frontend import conjugate
+from ..frontend.caller import Caller
 from ..frontend.conjugate import Report, Stopping, System
 
 Outputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
@@ -24,6 +25,7 @@ class Problem:
     matrix: Callable[..., Any]
     stopping: Stopping
     preconditioner: Callable[[Any], Any] | None
+    caller: Caller
 
 
 def solve(system: System) -> tuple[torch.Tensor, Report]:
@@ -35,7 +37,7 @@ def solve(system: System) -> tuple[torch.Tensor, Report]:
     def matrix(a: torch.Tensor, alpha: torch.Tensor, *parameters: Any) -> torch.Tensor:
         return system.matrix(a, *parameters) + alpha * a
 
-    problem = Problem(matrix, system.stopping, system.preconditioner)
+    problem = Problem(matrix, system.stopping, system.preconditioner, system.caller)
     solution, *how = Solution.apply(problem, b, alpha, *system.parameters)
     return solution, Report(*how)
 
@@ -58,7 +60,7 @@ class Solution(torch.autograd.Function):
             state = conjugate.step(state, apply, problem.preconditioner, target, _where)
         report = conjugate.report(state, b, target, scale)
         worst = float(report.residual.max()) if report.residual.numel() else 0.0
-        conjugate.warn(bool(report.converged.all()), worst, state.iteration)
+        conjugate.warn(problem.caller, bool(report.converged.all()), worst, state.iteration)
         return state.x * scale, report.converged, report.residual, torch.tensor(state.iteration)
 
     @staticmethod
@@ -112,6 +114,7 @@ class Solution(torch.autograd.Function):
             torch.func.vmap(problem.matrix, in_dims=(0, *others)),
             problem.stopping,
             None if precondition is None else torch.func.vmap(precondition),
+            problem.caller,
         )
         return Solution.apply(mapped, b, *parameters), (0, 0, 0, None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import warnings
 from importlib import import_module
 
@@ -117,6 +118,42 @@ def test_a_solve_that_does_not_converge_says_so(door, x, b):
     assert int(report.iterations) == 2
     with pytest.warns(ConvergenceWarning):
         ended(door, (-K).solve(door.array(b), alpha=0.0))  # not positive: no endless loop
+
+
+def test_warnings_point_to_the_line_that_asked(door, x, b):
+    K, given, points = lazy_matrix(door, x), door.array(b), door.array(x)
+    solve = door.KernelSolve(FORMULA, ALIASES, "a", axis=1)
+    gamma = door.array(np.array([0.5]))
+    asked = [
+        lambda: K.solve(given, maxiter=2),
+        lambda: K.solve(given, maxiter=2, call=False)(),
+        lambda: solve(points, points, given, gamma, maxiter=2),
+    ]
+    if door.name == "jax":
+        jitted = import_module("jax").jit(lambda b: K.solve(b, maxiter=2))
+        asked.append(lambda: jitted(given))
+    for ask in asked:
+        with pytest.warns(ConvergenceWarning) as told:
+            ended(door, ask())
+        (warning,) = told
+        assert "maxiter=2" in linecache.getline(warning.filename, warning.lineno)
+
+
+def test_warnings_of_derivatives_point_to_the_solve(door, x, b):
+    K = lazy_matrix(door, x)
+    if door.name == "torch":
+        given = door.array(b).requires_grad_()
+        with pytest.warns(ConvergenceWarning) as told:
+            K.solve(given, maxiter=2).sum().backward()
+    elif door.name == "jax":
+        gradient = import_module("jax").grad(lambda b: K.solve(b, maxiter=2).sum())
+        with pytest.warns(ConvergenceWarning) as told:
+            ended(door, gradient(door.array(b)))
+    else:
+        return
+    assert len(told) == 2
+    for warning in told:
+        assert "maxiter=2" in linecache.getline(warning.filename, warning.lineno)
 
 
 def test_nothing_is_said_where_all_is_well(door, x, b):
