@@ -52,9 +52,7 @@ def solve(system: System) -> tuple[jax.Array, Report]:
     return jax.lax.custom_linear_solve(apply, b, iterated, symmetric=True, has_aux=True)
 
 
-def _tell(
-    caller: Caller, converged: jax.Array, residual: jax.Array, iterations: jax.Array
-) -> None:
+def _tell(caller: Caller, converged: jax.Array, residual: jax.Array, iterations: jax.Array) -> None:
     # Under vmap, both branches of a cond may run: the callback looks again. It runs in a thread of
     # XLA, whose stack has no line of the user's.
     jax.debug.callback(partial(_warn, caller), converged, residual, iterations)

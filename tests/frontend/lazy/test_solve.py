@@ -200,6 +200,19 @@ def test_what_is_not_a_number_ends_at_once(door, x, b):
         ended(door, lazy_matrix(door, x).solve(door.array(np.inf * b), **SHARP))
 
 
+def test_numbers_out_of_range_are_told_of_once(door, x, b):
+    given = door.array(np.inf * b)
+    with pytest.warns() as told:  # all that is said, NumPy's own words among them
+        ended(door, lazy_matrix(door, x).solve(given, **SHARP))
+    assert [warning.category for warning in told] == [ConvergenceWarning]
+
+
+def test_a_preconditioner_has_its_own_warnings(numpy_door, x, b):
+    K = lazy_matrix(numpy_door, x)
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        K.solve(b, preconditioner=lambda r: np.where(1 / (0 * r) > 0, r, r), **SHARP)
+
+
 def test_alpha_has_the_dtype_of_the_rest(door, x, b):
     single, given = door.array(x, "float32"), door.array(b, "float32")
     K = (-door.Vi(single).sqdist(door.Vj(single)) / 2).exp()
