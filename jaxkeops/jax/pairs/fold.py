@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import jax.numpy as jnp
 import numpy as np
 
 from ...formula import F, Node
 from ...formula.methods import joined
-from .elementwise import maximum, minimum
+from .elementwise import choose, maximum, minimum
 from .graph import Equation
 from .layout import picked
 from .rule import Inside, Unmapped, rule
@@ -99,11 +100,25 @@ def _only_booleans(equation: Equation, name: str) -> None:
         raise Unmapped(name, "Bits of integers have no formula: only booleans do.")
 
 
+def has_nan(equation: Equation) -> bool:
+    """Whether its numbers may be NaN: integers and booleans may not."""
+    return jnp.issubdtype(equation.inputs[0].dtype, jnp.inexact)
+
+
 def _place_of_extremum(name: str, find: Callable[[Node], Node]) -> None:
     @rule(name)
     def _(equation: Equation, nodes: Sequence[Node], inside: Inside) -> Node:
-        places = lines(equation, equation.params["axes"])
-        return joined(*(find(picked(nodes, line)) for line in places))
+        each = [picked(nodes, line) for line in lines(equation, equation.params["axes"])]
+        if not has_nan(equation):
+            return joined(*map(find, each))
+        # The first NaN, if there is one: the language's own operations pass over it.
+        wrong = [F.NotEqual(f, f) for f in each]
+        return joined(
+            *(
+                choose(F.Sum(is_nan), F.ArgMax(is_nan), find(f))
+                for f, is_nan in zip(each, wrong, strict=True)
+            )
+        )
 
 
 _place_of_extremum("argmax", lambda f: F.ArgMax(f))
@@ -157,6 +172,10 @@ def _sort(equation: Equation, nodes: Sequence[Node], inside: Inside) -> Node:
     for k in range(count):
         for a in range(k % 2, count - 1, 2):
             one, other = slices[a], slices[a + 1]
-            slices[a] = F.IfLess(other, one, other, one)
-            slices[a + 1] = F.IfLess(other, one, one, other)
+            low, high = one, other
+            if has_nan(equation):  # it comes last
+                is_nan = F.NotEqual(one, one)
+                low, high = choose(is_nan, other, one), choose(is_nan, one, other)
+            slices[a] = F.IfLess(other, one, other, low)
+            slices[a + 1] = F.IfLess(other, one, one, high)
     return picked([joined(*slices)], back)

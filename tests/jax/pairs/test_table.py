@@ -184,6 +184,26 @@ def test_special_values(name, numbers, dense):
 @pytest.mark.parametrize(
     "function",
     [
+        lambda x, y: jnp.sort(x * y),
+        lambda x, y: jnp.sort(x * y, descending=True),
+        lambda x, y: jnp.argmax(x * y),
+        lambda x, y: jnp.argmin(x * y),
+        lambda x, y: jnp.argmin(jnp.stack([x, y]), axis=0),
+        lambda x, y: jnp.stack([jnp.max(x * y), jnp.min(x * y), jnp.median(x * y)]),
+        lambda x, y: jnp.nanmax(x * y) + jnp.nanmin(x * y),
+        lambda x, y: jax.lax.cummax(x * y),
+    ],
+)
+def test_nan_has_its_place_among_components_that_jax_gives_it(function, dense):
+    x = np.array([[3, np.nan, 1], [np.inf, np.nan, 2], [np.nan, -np.inf, np.nan], [2, 0, -1]])
+    y = np.ones((1, 3))
+    found = reduce_pairs(function)(x, y)
+    np.testing.assert_array_equal(found, dense(function, ("i", "j"))(x, y))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
         lambda x, y: jnp.maximum(x, y),
         lambda x, y: jnp.maximum(x - y, 0),
         lambda x, y: jnp.minimum(0, x * y),
