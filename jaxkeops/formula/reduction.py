@@ -168,7 +168,7 @@ def reduction_called(name: str) -> Reduction:
         close = get_close_matches(str(name), SPELLINGS, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise UnknownNameError(
-            f"Unknown reduction {name!r}.{hint} There are: {', '.join(sorted(REDUCTIONS))}."
+            f"Unknown reduction {name!r}.{hint} There are: {', '.join(_spellings())}."
         )
     return REDUCTIONS[SPELLINGS[name]]
 
@@ -183,6 +183,14 @@ def reduction_of_words(words: str) -> Reduction:
     if asked.replace("_", "") not in by_words:
         close = get_close_matches(asked, [name.lower() for name in SPELLINGS], n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        known = ", ".join(sorted(name.lower() for name in REDUCTIONS))
+        known = ", ".join(name.lower() for name in _spellings())
         raise UnknownNameError(f"Unknown reduction {words!r}.{hint} There are: {known}.")
     return reduction_called(by_words[asked.replace("_", "")])
+
+
+def _spellings() -> list[str]:
+    """All names, sorted; those that differ from one before by an underscore only are left out."""
+    by_letters: dict[str, str] = {}
+    for name in SPELLINGS:
+        by_letters.setdefault(name.replace("_", ""), name)
+    return sorted(by_letters.values())

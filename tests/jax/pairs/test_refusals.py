@@ -97,6 +97,7 @@ def test_arguments_that_do_not_fit(options, args, error, words):
     ("options", "error", "words"),
     [
         ({"reduction": "summ"}, UnknownNameError, "Did you mean 'sum'"),
+        ({"reduction": "mean"}, UnknownNameError, "min_argmin, softmax, sum, sumsoftmaxweight, "),
         ({"reduction": "argkmin"}, ArgumentTypeError, "needs k"),
         ({"k": 2}, ArgumentTypeError, "takes no k"),
         ({"reduction": "kmin", "k": 0}, FormulaError, "1 or more"),
