@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
@@ -10,7 +11,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from .errors import ImportConflictError
+from .config import is_verbose, set_verbose
+from .errors import ImportConflictError, SettingWarning
 
 RELEASE = "2.3"  # the release of PyKeOps whose names these are
 PACKAGES = ("pykeops", "keopscore")
@@ -18,7 +20,13 @@ PACKAGES = ("pykeops", "keopscore")
 # Modules that are none of jaxkeops, and what they hold.
 OWN_NAMES: Mapping[str, Mapping[str, Any]] = {
     "pykeops": {"__version__": RELEASE},
-    "keopscore": {"__version__": RELEASE, "verbose": False, "auto_factorize": False},
+    "keopscore": {"__version__": RELEASE, "auto_factorize": False},
+}
+# Settings of modules that are written as attributes, and why that changes nothing.
+WITHOUT_EFFECT = {
+    "use_cuda": "a call computes where its arrays are, and backend says where if they are NumPy's",
+    "gpu_available": "it tells whether there is a GPU that can be used",
+    "auto_factorize": "what occurs twice in a formula is computed once anyway",
 }
 # A module of PyKeOps, and the module of jaxkeops that has its names.
 MODULES = {
@@ -53,7 +61,6 @@ NAMES = (
     "set_verbose",
     "test_numpy_bindings",
     "test_torch_bindings",
-    "verbose",
 )
 
 
@@ -101,18 +108,37 @@ class Finder(MetaPathFinder, Loader):
 
 
 class Alias(ModuleType):
-    """A module of PyKeOps: names are looked up in that of jaxkeops, and in modules below."""
+    """A module of PyKeOps: names are looked up in that of jaxkeops, and in modules below.
+
+    Settings may be written. `verbose` is what `set_verbose` sets; of others a `SettingWarning` says
+    that they change nothing.
+    """
 
     def __getattr__(self, name: str) -> Any:
         target = self.__dict__.get("_target")
         if target is not None and hasattr(target, name):
             return getattr(target, name)
+        if self.__name__ in PACKAGES and name == "verbose":
+            return is_verbose()
         if self.__name__ == "pykeops" and name in NAMES:
             return getattr(import_module(__package__), name)
         below = f"{self.__name__}.{name}"
         if below in MODULES or below in OWN_NAMES:
             return import_module(below)
         raise AttributeError(f"module {self.__name__!r}, which is jaxkeops, has no {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self.__name__ in PACKAGES and name == "verbose":
+            set_verbose(bool(value))
+            return
+        if name in WITHOUT_EFFECT and hasattr(self, name) and value != getattr(self, name):
+            warnings.warn(
+                f"{self.__name__}.{name} = {value!r} changes nothing of what jaxkeops does: "
+                f"{WITHOUT_EFFECT[name]}.",
+                SettingWarning,
+                stacklevel=2,
+            )
+        super().__setattr__(name, value)
 
 
 def _is_ours(name: str) -> bool:

@@ -55,6 +55,10 @@ class ConvergenceWarning(JaxKeopsError, RuntimeWarning):
     """A solve that ended before its residual was as small as asked."""
 
 
+class SettingWarning(JaxKeopsError, UserWarning):
+    """A setting of PyKeOps that a program writes, and that changes nothing here."""
+
+
 class TruthWarning(JaxKeopsError, UserWarning):
     """A lazy tensor where a truth value is expected: it counts as true, whatever its values."""
 

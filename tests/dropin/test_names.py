@@ -11,7 +11,7 @@ import pytest
 
 import jaxkeops
 import jaxkeops.numpy
-from jaxkeops.errors import ArgumentError, ImportConflictError
+from jaxkeops.errors import ArgumentError, ImportConflictError, SettingWarning
 
 DOOR = (
     "Genred KernelSolve LazyTensor ComplexLazyTensor Vi Vj Pm generic_sum generic_logsumexp "
@@ -81,11 +81,29 @@ def test_what_pykeops_has_not_is_not_there(as_pykeops):
         import_module("pykeops.jax")
 
 
-def test_settings_of_keopscore_may_be_written(as_pykeops):
-    config = import_module("keopscore").config.config
-    assert config.use_cuda is jaxkeops.config.gpu_available
-    config.use_cuda = False
-    assert config.use_cuda is False
+def test_settings_without_effect_warn_where_they_are_written(as_pykeops):
+    keopscore = import_module("keopscore")
+    config, there = keopscore.config.config, jaxkeops.config.gpu_available
+    assert config.use_cuda is there
+    config.use_cuda = int(there)  # says what is so anyway
+    with pytest.warns(SettingWarning, match="a call computes where its arrays are") as told:
+        config.use_cuda = not there
+    assert told[0].filename == __file__
+    assert config.use_cuda is not there
+    with pytest.warns(SettingWarning, match=r"keopscore\.auto_factorize = True changes nothing"):
+        keopscore.auto_factorize = True
+
+
+@pytest.mark.parametrize("package", ["pykeops", "keopscore"])
+def test_verbose_is_a_setting_that_acts(as_pykeops, package):
+    module = import_module(package)
+    assert module.verbose is jaxkeops.config.is_verbose() is False
+    try:
+        module.verbose = True
+        assert module.verbose is jaxkeops.config.is_verbose() is True
+    finally:
+        jaxkeops.set_verbose(False)
+    assert module.verbose is False
 
 
 def test_pykeops_itself_is_not_hidden_once_it_is_loaded(as_pykeops, monkeypatch):
