@@ -117,6 +117,7 @@ class GenredBase(ABC):
     """The constructor, the attributes and the checks that the three doors have in common."""
 
     backends: ClassVar[tuple[str, ...]] = BACKENDS  # what a call may name
+    call_options: ClassVar[tuple[str, ...]] = ("backend", "device_id", "ranges", "out")
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ class Genred(GenredBase):
     """
 
     backends = (*BACKENDS, XLA)
+    call_options = (*GenredBase.call_options, "ring")
 
     def _take(self, declared: Declared, axis: int, flags: Mapping[str, Any]) -> None:
         super()._take(declared, axis, flags)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,8 +11,8 @@ import pytest
 from collectives import collectives, compiled
 from jax.sharding import PartitionSpec as P
 
-from jaxkeops.errors import ArgumentError
-from jaxkeops.jax import Genred
+from jaxkeops.errors import ArgumentError, ArgumentTypeError
+from jaxkeops.jax import Genred, Vi, Vj
 
 M, N = 16, 24
 
@@ -122,6 +124,32 @@ def test_a_ring_of_two_axes(axes, gaussian, draw, agree):
         out_specs=both,
     )
     agree(jax.jit(function)(*arrays), gaussian.dense(*arrays))
+
+
+def test_reductions_of_lazy_tensors_go_round(mesh, rng, agree, loss):
+    x, y = (jnp.asarray(rng.normal(size=(count, 3))) for count in (M, N))
+    v = jnp.asarray(rng.normal(size=(N, 2)))
+
+    def kernel(x, y):
+        return (-0.5 * Vi(x).sqdist(Vj(y))).exp()
+
+    ways = {
+        "sum": lambda x, y, v, **around: (kernel(x, y) * Vj(v)).sum(1, **around),
+        "product": lambda x, y, v, **around: kernel(x, y).__matmul__(v, **around),
+        "later": lambda x, y, v, **around: kernel(x, y).logsumexp(1, weight=Vj(v), call=False)(
+            **around
+        ),
+        "nearest": lambda x, y, v, **around: kernel(x, y).argKmin(3, axis=1, **around),
+    }
+    for name, way in ways.items():
+        ringed = jax.shard_map(partial(way, ring="r"), mesh=mesh, in_specs=P("r"), out_specs=P("r"))
+        program = compiled(ringed, x, y, v)
+        agree(program(x, y, v), way(x, y, v))
+        assert set(collectives(program)) == {"collective-permute"}, name
+    with pytest.raises(ArgumentError, match="none are manual here"):
+        ways["sum"](x, y, v, ring="r")
+    with pytest.raises(ArgumentTypeError, match="no option 'ring': solve takes"):
+        kernel(x, x).solve(v, ring="r")
 
 
 def test_memory_does_not_grow_with_the_devices(gaussian, mesh, ringed, draw):

@@ -14,8 +14,6 @@ from ..arrays import Arrays
 from ..genred import FLAGS, Declared, GenredBase
 from .frame import Frame, frame_of_all, inputs_of, spelled_kind
 
-CALL_OPTIONS = ("backend", "device_id", "ranges", "out")
-
 
 @lru_cache(maxsize=4096)
 def reducer(
@@ -65,18 +63,21 @@ def _as_row(node: Node, slot: int) -> Node:
     )
 
 
-def split_options(options: dict[str, Any]) -> tuple[tuple[tuple[str, Any], ...], dict[str, Any]]:
+def split_options(
+    genred: type[GenredBase], options: dict[str, Any]
+) -> tuple[tuple[tuple[str, Any], ...], dict[str, Any]]:
     """Those that say how to compute, then those of a call. Raises `ArgumentTypeError`."""
     if not options:
         return (), options
+    of_calls = genred.call_options
     for name in options:
-        if name not in FLAGS and name not in CALL_OPTIONS:
+        if name not in FLAGS and name not in of_calls:
             raise ArgumentTypeError(
                 f"There is no option {name!r}: a reduction takes axis or dim, call, "
-                f"{', '.join((*CALL_OPTIONS, *FLAGS))}."
+                f"{', '.join((*of_calls, *FLAGS))}."
             )
     flags = tuple((name, options[name]) for name in FLAGS if name in options)
-    return flags, {name: options[name] for name in CALL_OPTIONS if name in options}
+    return flags, {name: options[name] for name in of_calls if name in options}
 
 
 class Reduced:
@@ -102,7 +103,7 @@ class Reduced:
         self.is_complex = of_complex
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        flags, options = split_options(options)
+        flags, options = split_options(self._arrays.genred, options)
         if flags:
             raise ArgumentTypeError(f"{flags[0][0]} is an option of the reduction, not of a call.")
         given = {**self._options, **options}

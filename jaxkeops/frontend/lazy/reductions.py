@@ -26,8 +26,8 @@ class Reductions(Expression):
     over j; -3 and -2 do, too. The result is an array (*batch, rows, D).
 
     call=False gives a `Reduced`, to be called later; so does an expression of arguments that are
-    still to come. Other options: backend, device_id, ranges and out, as in a call of `Genred`, and
-    those of its constructor that say how to compute.
+    still to come. Other options: backend, device_id, ranges and out, of JAX arrays also ring, as in
+    a call of `Genred`, and those of its constructor that say how to compute.
     """
 
     __slots__ = ()
@@ -81,7 +81,7 @@ class Reductions(Expression):
             frame = frame_of(Leaf("p", 1, 0.0, None))
         if frame.batch and not frame.has_rows():
             frame, node, weight = with_a_row(self._arrays, frame, node, weight)
-        flags, given = split_options(options)
+        flags, given = split_options(self._arrays.genred, options)
         count = whole_count(opt_arg)
         function = reducer(
             self._arrays.genred, reduction_op, node, weight, frame.kinds, over, count, flags
