@@ -99,13 +99,14 @@ def test_sums_over_rows_agree_with_the_interpreter(over_rows, dtype, level, rng)
 
 
 @every_level
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("parts", [(), (33, 200)], ids=["whole", "parts"])
-@pytest.mark.parametrize(
-    ("reduction", "formula", "count"),
-    [*((*case, None) for case in CASES), *(("KMin_ArgKMin", f, k) for k, f in LISTS)],
-)
-def test_lanes_may_be_columns(reduction, formula, count, parts, dtype, level, rng):
+@pytest.mark.parametrize("number", range(len(CASES) + len(LISTS)))
+def test_lanes_may_be_columns(number, parts, level, rng):
+    """Each case on each level, whole and in parts, one in float32 and the other in float64."""
+    cases = [*((*case, None) for case in CASES), *(("KMin_ArgKMin", f, k) for k, f in LISTS)]
+    reduction, formula, count = cases[number]
+    turn = number + list(levels()).index(level) + bool(parts)
+    dtype = ("float32", "float64")[turn % 2]
     machine = levels()[level]
     program = program_of(reduction, formula, dtype, machine, count=count)
     M, N = 3, 300

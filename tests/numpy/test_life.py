@@ -164,8 +164,8 @@ import numpy as np
 from jaxkeops.numpy import Genred
 flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000  # MAP_NORESERVE, named from 3.13 on
 held = []
-for k in range(300):
-    held.append(mmap.mmap(-1, 1 << 32, flags=flags, prot=mmap.PROT_READ))
+for k in range(60):
+    held += [mmap.mmap(-1, 1 << 32, flags=flags, prot=mmap.PROT_READ) for _ in range(5)]
     Genred(f"Sin({k}.5 * x) + Log(x)", ["x = Vi(1)"], axis=1)(np.ones((5, 1)))
 print("right")
 """
