@@ -183,6 +183,7 @@ def test_solutions_under_jit_grad_vmap_and_hessian(rng):
         K = (-Vi(x).sqdist(Vj(x)) * g).exp()
         return jnp.sin(K.solve(b, alpha=0.3, eps=1e-14)).sum()
 
+    @jax.jit
     def dense(x, b, g):
         K = jnp.exp(-((x[:, None] - x) ** 2).sum(-1) * g)
         return jnp.sin(jnp.linalg.solve(K + 0.3 * jnp.eye(10), b)).sum()
@@ -194,7 +195,10 @@ def test_solutions_under_jit_grad_vmap_and_hessian(rng):
     ):
         np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-9)
     np.testing.assert_allclose(
-        jax.hessian(lazy, 1)(*given), jax.hessian(dense, 1)(*given), rtol=1e-7, atol=1e-8
+        jax.jit(jax.hessian(lazy, 1))(*given),
+        jax.jit(jax.hessian(dense, 1))(*given),
+        rtol=1e-7,
+        atol=1e-8,
     )
     np.testing.assert_allclose(
         jax.vmap(lazy, (None, 0, None))(x, jnp.stack([b, 2 * b]), 0.5),
@@ -212,6 +216,7 @@ def test_hermitian_systems_have_derivatives(rng):
         K = (1j * difference.sum(-1)).exp() * (-(difference**2).sum(-1)).exp()
         return K.solve(b, alpha=alpha, eps=1e-14)
 
+    @jax.jit
     def dense(x, b, alpha):
         difference = x[:, None] - x
         K = jnp.exp(1j * difference.sum(-1) - (difference**2).sum(-1))
