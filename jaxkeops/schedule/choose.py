@@ -44,7 +44,7 @@ FILTERED = 8  # columns that one test against the worst of the lists serves
 INSERTION, MOST_SAMPLED = 64.0, 20
 WIDE_TILE = 128  # columns: what is kept of them, and their numbers, fit in the first cache
 TILES = {
-    ir.Extremum: 32,  # columns: as few as a rescan should cost, as many as hide the bookkeeping
+    ir.Extremum: 16,  # columns: as few as a rescan should cost, as many as hide the bookkeeping
 }
 
 
