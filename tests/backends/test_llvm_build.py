@@ -16,7 +16,7 @@ from jaxkeops.backends.llvm.build import (
 )
 from jaxkeops.backends.llvm.builder import Module
 from jaxkeops.backends.llvm.host import NEOVERSE_V1, host, levels
-from jaxkeops.backends.llvm.transpose import transpose
+from jaxkeops.backends.llvm.transpose import from_lanes, piece_lanes, to_lanes
 from jaxkeops.errors import CompileError
 
 POINTER, INTEGER = ctypes.c_void_p, ctypes.c_int64
@@ -176,17 +176,24 @@ def test_masked_memory_touches_only_its_lanes(width, rng):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("width", [1, 2, 4, 8, 16])
 @pytest.mark.parametrize("level", sorted(levels()))
-def test_transpose_makes_lanes_of_vectors(level, width, dtype, rng):
+def test_pieces_of_rows_become_lanes_and_come_back(level, width, dtype, rng):
     module = Module(levels()[level])
-    b = module.function("turn", [("source", "ptr"), ("target", "ptr")]).at(dtype, width)
-    rows = [b.load(b.address("%source", str(r * width))) for r in range(width)]
-    for c, name in enumerate(transpose(b, rows)):
-        b.store(name, b.address("%target", str(c * width)))
+    pointers = [("source", "ptr"), ("lanes", "ptr"), ("back", "ptr")]
+    b = module.function("turn", pointers).at(dtype, width)
+    count = piece_lanes(b)
+    piece = b.at(width=count)
+    pieces = [piece.load(b.address("%source", str(r * count))) for r in range(width)]
+    vectors = to_lanes(b, pieces)
+    for k, name in enumerate(vectors):
+        b.store(name, b.address("%lanes", str(k * width)))
+    for r, name in enumerate(from_lanes(b, vectors)):
+        piece.store(name, b.address("%back", str(r * count)))
     b.ret()
-    source = rng.standard_normal((width, width)).astype(dtype)
-    target = np.zeros((width, width), dtype)
-    run(module, "turn", None, (POINTER, source.ctypes.data), (POINTER, target.ctypes.data))
-    np.testing.assert_array_equal(target, source.T)
+    source = rng.standard_normal((width, count)).astype(dtype)
+    lanes, back = np.zeros((count, width), dtype), np.zeros((width, count), dtype)
+    run(module, "turn", None, *((POINTER, array.ctypes.data) for array in (source, lanes, back)))
+    np.testing.assert_array_equal(lanes, source.T)
+    np.testing.assert_array_equal(back, source)
 
 
 @pytest.mark.parametrize("width", [1, 2, 4, 8, 16])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ... import ir
 from ...ir import COMPONENT, PAIR, ROW, Each, Load, Program, Scalar
 from ...ir.machine import ITEM_BYTES, Machine
+from .transpose import PIECE_BYTES
 
 INDEX = "i32"  # the type of columns in lists: `MOST_COLUMNS` of them
 INDEX_BYTES = 4
@@ -36,8 +37,8 @@ class Layout:
         self.bytes = 0
         self.turned: dict[int, int] = {}
         for slot in _inputs_of_rows((*taken, *program.given)):
-            # Shorter rows are gathered: they do not fill the vectors that are turned.
-            if program.inputs[slot].dim >= lanes:
+            # Shorter rows are gathered: they do not fill the pieces that are turned.
+            if program.inputs[slot].dim >= PIECE_BYTES // ITEM_BYTES[program.dtype]:
                 self.turned[slot] = self._take(program.inputs[slot].dim * vector_bytes)
         self.packed: dict[Scalar, int] = {}
         for scalar in _of_rows(taken):

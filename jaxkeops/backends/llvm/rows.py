@@ -12,7 +12,7 @@ from .frame import FEW, Frame, lane_rows, leaves_at
 from .layout import Layout
 from .spelling import item_bytes, vector
 from .storage import after_load, element
-from .transpose import transpose
+from .transpose import piece_lanes, to_lanes
 
 # Where vector r of the rows has number k + stride c: (c, stride, k, r) -> an address.
 Place = Callable[[str, int, int, int], str]
@@ -139,21 +139,23 @@ def _turn(frame: Frame, slot: int, place: Place, firsts: Sequence[str], last: st
     """Copies rows of an input so that the numbers of a vector of rows lie side by side."""
     b, stored = frame.b, frame.program.stored
     dim, type = frame.program.inputs[slot].dim, element(stored)
+    count = piece_lanes(b)
+    piece = b.at(width=count)
     for r, first in enumerate(firsts):
         rows = []
         for lane in range(b.width):
             row = b.op("add", first, str(lane), "i64")
             inside = b.compare_int("slt", row, last, "i64")
             rows.append(frame.input_row(slot, b.let(f"select i1 {inside}, i64 {row}, i64 {last}")))
-        # Whole vectors to the end: the last ones overlap those before.
-        with b.loop("0", str(dim), str(b.width), nonempty=True) as turns:
-            inside = b.compare_int("slt", turns.index, str(dim - b.width), "i64")
-            start = b.let(f"select i1 {inside}, i64 {turns.index}, i64 {dim - b.width}")
+        # Whole pieces to the end: the last one overlaps the one before.
+        with b.loop("0", str(dim), str(count), nonempty=True) as turns:
+            inside = b.compare_int("slt", turns.index, str(dim - count), "i64")
+            start = b.let(f"select i1 {inside}, i64 {turns.index}, i64 {dim - count}")
             loaded = [
-                b.load(b.address(row, start, type), vector(type, b.width), item_bytes(type))
+                piece.load(b.address(row, start, type), vector(type, count), item_bytes(type))
                 for row in rows
             ]
-            turned = transpose(b, [after_load(b, name, stored) for name in loaded])
+            turned = to_lanes(b, [after_load(piece, name, stored) for name in loaded])
             for number, name in enumerate(turned):
                 b.store(name, place(start, 1, number, r), b.type)
 

@@ -14,7 +14,7 @@ from .frame import Frame, below, cells, lane_rows
 from .layout import INDEX
 from .spelling import item_bytes, vector
 from .storage import before_store, element as element_of
-from .transpose import transpose
+from .transpose import from_lanes, piece_lanes
 
 
 def store(
@@ -114,30 +114,26 @@ def _store_each(
     """Writes all components: turned, row by row, where all lanes have a row; else lane by lane."""
     prepare(b, [value.body], known)
     dtype, width, count = place.output.dtype, place.output.width, value.count
-    scattered = str(count)
-    if count >= b.width:
+    scattered, lanes = str(count), piece_lanes(b)
+    if count >= lanes:
         beyond = b.compare_int("sgt", b.op("add", first, str(b.width), "i64"), end, "i64")
         scattered = b.let(f"select i1 {beyond}, i64 {count}, i64 0")
         whole = b.let(f"select i1 {beyond}, i64 0, i64 {count}")
-        places = [
-            b.op("mul", b.op("add", first, str(lane), "i64"), str(width), "i64")
-            for lane in range(b.width)
-        ]
-        with b.loop("0", whole, str(b.width)) as turns:
-            # Whole vectors to the end: the last ones overlap those before.
-            inside = b.compare_int("slt", turns.index, str(count - b.width), "i64")
-            start = b.let(f"select i1 {inside}, i64 {turns.index}, i64 {count - b.width}")
+        begin = b.op("mul", first, str(width), "i64")
+        output = b.address(place.pointer, begin, place.element)
+        piece, type = b.at(width=lanes), vector(place.element, lanes)
+        with b.loop("0", whole, str(lanes)) as turns:
+            # Whole pieces to the end: the last one overlaps the one before.
+            inside = b.compare_int("slt", turns.index, str(count - lanes), "i64")
+            start = b.let(f"select i1 {inside}, i64 {turns.index}, i64 {count - lanes}")
             names = [
-                component(b, value.body, known, b.op("add", start, str(lane), "i64"))
-                for lane in range(b.width)
+                component(b, value.body, known, b.op("add", start, str(number), "i64"))
+                for number in range(lanes)
             ]
-            into = b.address(
-                b.address(place.pointer, start, place.element), str(place.k), place.element
-            )
-            for offset, name in zip(places, transpose(b, names), strict=True):
-                stored = before_store(b, name, dtype)
-                where = b.address(into, offset, place.element)
-                type = vector(place.element, b.width)
+            into = b.address(output, start, place.element)
+            for lane, name in enumerate(from_lanes(b, names)):
+                where = b.address(into, str(lane * width + place.k), place.element)
+                stored = before_store(piece, name, dtype)
                 b.store(stored, where, type, item_bytes(place.element))
     with b.loop("0", scattered) as turns:
         name = before_store(b, component(b, value.body, known, turns.index), dtype)

@@ -1,79 +1,74 @@
-"""Turns vectors by shuffles: the lanes of each become one lane of all."""
+"""Turns pieces of rows by shuffles: the numbers of a row become one lane each of several vectors.
+
+A piece is 16 bytes, what one shuffle takes apart on every machine. A gather takes longer than a
+load for each of its lanes; here are two or three instructions for each piece.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from .builder import Builder
+from .spelling import vector
 
-QUAD_BYTES = 16  # what one shuffle takes apart on every machine; wider ones move such pieces
+PIECE_BYTES = 16
 
 
-def transpose(b: Builder, rows: Sequence[str]) -> list[str]:
-    """Vector c has lane c of each of the `b.width` vectors, in order.
+def piece_lanes(b: Builder) -> int:
+    """How many numbers of a row are turned at once."""
+    return min(PIECE_BYTES * 8 // b.bits_per_lane, b.width)
 
-    Pieces of 16 bytes are turned by themselves, then the pieces change places: each step is one
-    instruction of x86 and of Arm for each vector, where gathering lanes one by one takes ten.
-    """
-    assert len(rows) == b.width, rows
-    inside = min(QUAD_BYTES * 8 // b.bits_per_lane, b.width)
-    turned = list(rows)
-    size = 1
-    while size < inside:
-        turned = _exchange(b, turned, size, _interleaved(b.width, inside, size))
+
+def to_lanes(b: Builder, pieces: Sequence[str]) -> list[str]:
+    """Vector k has number k of each of `b.width` pieces, in order."""
+    count = piece_lanes(b)
+    joined = [_join(b, pieces[first::count], count) for first in range(count)]
+    return _turned(b, joined)
+
+
+def from_lanes(b: Builder, vectors: Sequence[str]) -> list[str]:
+    """The pieces, one for each lane, of which vector k has number k."""
+    count = piece_lanes(b)
+    turned = _turned(b, vectors)
+    return [_part(b, turned[lane % count], lane // count * count, count) for lane in range(b.width)]
+
+
+def _turned(b: Builder, vectors: Sequence[str]) -> list[str]:
+    """Within each piece, number k of vector n becomes number n of vector k."""
+    result, count, size = list(vectors), len(vectors), 1
+    while size < count:
+        low, high = _interleaved(b.width, count, size)
+        for first in range(count):
+            if not first & size:
+                pair = result[first], result[first + size]
+                result[first], result[first + size] = b.shuffle(*pair, low), b.shuffle(*pair, high)
         size *= 2
-    while size < b.width:
-        turned = _exchange(b, turned, size, _dealt(b.width, inside))
-        size *= 2
-    return [turned[k] for k in _order(b.width, inside)]
+    # The steps take halves of pieces by the bits of a number, the last bit first.
+    bits = count.bit_length() - 1
+    return [result[int(f"{k:0{bits}b}"[::-1], 2)] for k in range(count)] if bits else result
 
 
-def _exchange(
-    b: Builder, vectors: Sequence[str], distance: int, lanes: tuple[list[int], list[int]]
-) -> list[str]:
-    """Vectors `distance` from each other, two by two, replaced by two shuffles of both."""
-    result = list(vectors)
-    for first in range(len(vectors)):
-        if first & distance:
-            continue
-        pair = vectors[first], vectors[first + distance]
-        for place, chosen in zip((first, first + distance), lanes, strict=True):
-            result[place] = b.shuffle(*pair, chosen)
-    return result
-
-
-def _interleaved(width: int, inside: int, size: int) -> tuple[list[int], list[int]]:
-    """Of each piece the lower halves of both vectors, `size` lanes in turn; and the upper ones."""
+def _interleaved(width: int, count: int, size: int) -> tuple[list[int], list[int]]:
+    """Of each piece the lower halves of two vectors, `size` lanes in turn; and the upper halves."""
     low, high = [], []
-    for piece in range(0, width, inside):
-        for half, lanes in ((0, low), (inside // 2, high)):
-            for start in range(piece + half, piece + half + inside // 2, size):
+    for piece in range(0, width, count):
+        for half, lanes in ((0, low), (count // 2, high)):
+            for start in range(piece + half, piece + half + count // 2, size):
                 lanes += [*range(start, start + size), *range(width + start, width + start + size)]
     return low, high
 
 
-def _dealt(width: int, inside: int) -> tuple[list[int], list[int]]:
-    """The pieces of even number of both vectors, one vector after the other; and the odd ones."""
-    even, odd = [], []
-    for start in (*range(0, width, inside), *range(width, 2 * width, inside)):
-        lanes = odd if start // inside % 2 else even
-        lanes += range(start, start + inside)
-    return even, odd
+def _join(b: Builder, pieces: Sequence[str], lanes: int) -> str:
+    """The pieces side by side in one vector."""
+    parts = list(pieces)
+    while len(parts) > 1:
+        type, both = vector(b.element, lanes), range(2 * lanes)
+        parts = [b.shuffle(*parts[k : k + 2], both, type) for k in range(0, len(parts), 2)]
+        lanes *= 2
+    return parts[0]
 
 
-def _order(width: int, inside: int) -> list[int]:
-    """Where each lane's vector came to stand."""
-    places = {}
-    for place in range(width):
-        # The bits of a place, from the last, say which half each step took: of pieces, from the
-        # greatest half to the least; of their numbers, from the least.
-        lane, bit, half = 0, 1, inside // 2
-        while bit < inside:
-            lane += half if place & bit else 0
-            bit, half = 2 * bit, half // 2
-        piece = 1
-        while bit < width:
-            lane += inside * piece if place & bit else 0
-            bit, piece = 2 * bit, 2 * piece
-        places[lane] = place
-    return [places[lane] for lane in range(width)]
+def _part(b: Builder, whole: str, start: int, lanes: int) -> str:
+    if lanes == b.width:
+        return whole
+    return b.shuffle(whole, "poison", range(start, start + lanes))
