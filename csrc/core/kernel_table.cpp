@@ -158,7 +158,7 @@ Status complete(const Kernel &kernel, int64_t M) {
         return Status::ok();
     const Compiled compiled = find_or_compile(few->key, few->text);
     if (!compiled.kernel)
-        return Status::failed(compiled.failure);
+        return Status::failed(compiled.failure, compiled.cause);
     few->rows.store(compiled.kernel->rows); // the table keeps the code
     return Status::ok();
 }

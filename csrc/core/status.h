@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -25,7 +26,11 @@ class [[nodiscard]] Status {
     static Status misfit(std::string message) { return {Code::misfit, std::move(message)}; }
     static Status too_large(std::string message) { return {Code::too_large, std::move(message)}; }
     static Status no_memory(std::string message) { return {Code::no_memory, std::move(message)}; }
-    static Status failed(std::string message) { return {Code::failed, std::move(message)}; }
+    static Status failed(std::string message, std::shared_ptr<const void> cause = nullptr) {
+        Status status(Code::failed, std::move(message));
+        status.cause_ = std::move(cause);
+        return status;
+    }
     static Status no_device(std::string message) { return {Code::no_device, std::move(message)}; }
     static Status device(std::string message) { return {Code::device, std::move(message)}; }
 
@@ -33,11 +38,15 @@ class [[nodiscard]] Status {
     Code code() const { return code_; }
     const std::string &message() const { return message_; }
 
+    /// What the compile hook attached to its failure, see `Compiled` of kernel_table.h; or null.
+    const std::shared_ptr<const void> &cause() const { return cause_; }
+
   private:
     Status(Code code, std::string message) : code_(code), message_(std::move(message)) {}
 
     Code code_ = Code::ok;
     std::string message_;
+    std::shared_ptr<const void> cause_;
 };
 
 } // namespace jaxkeops

@@ -42,6 +42,8 @@ void require(const Status &status) {
     case Status::Code::device:
         raise("DeviceError", status.message());
     case Status::Code::failed:
+        if (status.cause())
+            throw nb::python_error(*static_cast<const nb::python_error *>(status.cause().get()));
         break;
     }
     raise(PyExc_RuntimeError, status.message());

@@ -8,7 +8,8 @@
 namespace jaxkeops {
 
 /// Does nothing for success. Raises ValueError for a misfit, MemoryError, RuntimeError for a kernel
-/// that is not there; and `NoBackendError` or `DeviceError` of jaxkeops.errors.
+/// that is not there, or what the compile hook raised in place of it; and `NoBackendError` or
+/// `DeviceError` of jaxkeops.errors.
 void require(const Status &status);
 
 /// Raises the exception of this name of jaxkeops.errors.

@@ -6,6 +6,7 @@
 #include "../xla/cuda_handlers.h"
 #include "../xla/handlers.h"
 #include "cuda_kernel.h"
+#include "failure.h"
 #include "lock.h"
 
 #include <nanobind/stl/pair.h>
@@ -76,11 +77,9 @@ nb::object find_or_compile_from_python(const std::string &key, const std::string
         const Unlocked unlocked;
         compiled = find_or_compile(key, text);
     }
-    if (compiled.kernel)
-        return wrap(std::move(compiled.kernel));
-    if (compiled.cause)
-        throw nb::python_error(*static_cast<const nb::python_error *>(compiled.cause.get()));
-    throw std::runtime_error(compiled.failure);
+    if (!compiled.kernel)
+        require(Status::failed(compiled.failure, compiled.cause));
+    return wrap(std::move(compiled.kernel));
 }
 
 nb::dict registrations() {

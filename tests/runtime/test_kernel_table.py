@@ -103,6 +103,31 @@ def test_the_hooks_own_exception_reaches_all_who_wait(hook, new_kernel):
     assert native.find_or_compile("fails", "the text").dtype == "float32"
 
 
+def test_the_hooks_own_exception_reaches_a_call_with_few_rows(hook, kernel, arrays, agree):
+    few = native.Kernel(
+        inputs=list(kernel.inputs),
+        outputs=list(kernel.outputs),
+        dtype="float32",
+        rows=1,  # never called
+        few_rows=8,
+        few_key="few",
+        few_text="the text",
+    )
+    args, dtypes = arrays(8, 5), (np.float32, np.int64)
+
+    def interrupt(key, text):
+        raise KeyboardInterrupt(text)
+
+    hook(interrupt)
+    with pytest.raises(KeyboardInterrupt, match="the text"):
+        few.call_buffers(args, np.empty, dtypes)
+    with pytest.raises(KeyboardInterrupt, match="the text"):
+        few.prepare(1)
+    few.prepare(9)
+    hook(lambda key, text: kernel)
+    agree(few.call_buffers(args, np.empty, dtypes), args)
+
+
 def test_without_a_hook_a_missing_kernel_is_an_error(hook):
     hook(None)
     with pytest.raises(RuntimeError, match="'missing' is not loaded, and this process has no"):
