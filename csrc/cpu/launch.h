@@ -31,7 +31,8 @@ class Workers {
 /// of work (100k pairs at 0.2 ns) no helper is asked: waking one costs as much. Fails only
 /// if there is no memory for the scratch, the workspace, the parts or the partial sums, or code for
 /// few rows cannot be compiled, and then nothing was written. The first call with few rows compiles
-/// that: no lock may be held that the compiler wants, Python's above all. Outputs have the same bits for any number of threads. Never throws.
+/// that: no lock may be held that the compiler wants, Python's above all. Outputs have the same
+/// bits for any number of threads. Never throws.
 Status launch(const Problem &problem, Workers &workers) noexcept;
 
 } // namespace jaxkeops

@@ -92,7 +92,6 @@ void test_bad_hooks_become_failures() {
     CHECK(contains(find_or_compile("nothing", "").failure, "gave no kernel"));
 }
 
-/// The child's copy of the table must not wait for a compilation that only the parent goes on with.
 void test_code_for_few_rows_is_compiled_when_rows_are_few() {
     int compilations = 0;
     bool works = false;
@@ -111,6 +110,7 @@ void test_code_for_few_rows_is_compiled_when_rows_are_few() {
     CHECK(complete(samples::plain_kernel(), 1).is_ok() && compilations == 2);
 }
 
+/// The child's copy of the table must not wait for a compilation that only the parent goes on with.
 void test_a_child_forked_during_a_compilation_compiles_itself() {
     const pid_t parent = getpid();
     std::atomic<bool> started{false};
