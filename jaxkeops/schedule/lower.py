@@ -33,7 +33,7 @@ def lower(
     weights = coordinates[1] if formula.weight is not None else None
     accumulator = formula.reduction.accumulate(coordinates[0], weights, formula.count or 0)
     rewriter, roots, states = _rewritten(accumulator, turning=True)
-    if _negates(roots):
+    if _negates(roots) or _divides_by_difference(roots):
         rewriter, roots, states = _rewritten(accumulator, turning=False)
     written_out = not loops or not _needs_loops(roots)
     if loops:
@@ -78,6 +78,32 @@ def _negates(roots: Sequence[Scalar]) -> bool:
         isinstance(scalar, ir.Apply) and scalar.instr.name == "neg" and scalar.rate & PAIR == PAIR
         for scalar in ir.topological(roots)
     )
+
+
+def _divides_by_difference(roots: Sequence[Scalar]) -> bool:
+    """Whether a pair may divide by the 0 of a row that equals a column.
+
+    That 0 has a sign, which is that of the infinity that comes out: -(row - column) has the other.
+    """
+    stack = [
+        scalar.inside[1]
+        for scalar in ir.topological(roots)
+        if isinstance(scalar, ir.Apply) and scalar.instr.name == "div"
+    ]
+    seen: set[Scalar] = set()
+    while stack:
+        part = stack.pop()
+        if part in seen or part.rate & PAIR != PAIR:
+            continue
+        seen.add(part)
+        if isinstance(part, ir.Apply):
+            if part.instr.name == "sub" and all(end.rate & PAIR != PAIR for end in part.inside):
+                return True
+            square = part.instr.name == "mul" and part.inside[0] is part.inside[1]
+            if square or part.instr.name in ("abs", "exp", "exp2"):
+                continue
+        stack.extend(part.inside)
+    return False
 
 
 def _needs_loops(roots: Sequence[Scalar]) -> bool:

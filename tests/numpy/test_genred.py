@@ -155,6 +155,19 @@ def test_reductions_of_nothing_are_neutral():
         np.testing.assert_array_equal(result, np.full((2, 1), expected))
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(
+    ("formula", "sign"), [("Inv(y - x)", 1), ("Inv(x - y)", 1), ("w / (y - x)", -1)]
+)
+def test_division_by_zero_has_the_sign_of_the_formula(formula, sign, axis, rng):
+    """A row that equals a column: their difference is +0, whichever is subtracted."""
+    reduce = Genred(formula, ["x = Vi(1)", "y = Vj(1)", "w = Pm(1)"], axis=axis)
+    for M in (3, 40):
+        x = rng.permutation(M).reshape(M, 1).astype(float)
+        found = reduce(x, x.copy(), np.array([-1.0]))
+        np.testing.assert_array_equal(found, np.full((M, 1), sign * np.inf))
+
+
 @dtypes
 def test_sums_of_a_million_terms_keep_their_digits(dtype, rng):
     x, y = (rng.uniform(size=(n, 1)).astype(dtype) for n in (16, 1_000_000))

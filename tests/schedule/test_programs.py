@@ -109,7 +109,13 @@ def test_a_number_of_a_column_is_never_what_is_subtracted_from():
     assert not any("neg(" in line for line in lines)
 
 
-def test_a_difference_is_not_turned_where_its_sign_would_cost_an_operation():
-    lines = pair_lines("Inv(y - x)")
-    assert sum("sub(v1[" in line for line in lines) == 3
+@pytest.mark.parametrize("formula", ["Cos(y - x)", "Inv(y - x)", "Inv(x * Pow(y - x, 3))"])
+def test_a_difference_is_not_turned_where_its_sign_tells(formula):
+    """It would cost an operation, or change the sign of what dividing by 0 gives."""
+    lines = pair_lines(formula)
+    assert sum("sub(v2[" in line for line in lines) == 3
     assert not any("neg(" in line for line in lines)
+
+
+def test_a_difference_in_a_divisor_is_turned_where_it_is_squared():
+    assert sum("sub(v1[" in line for line in pair_lines("y / (1 + SqDist(y, x))")) == 3
