@@ -23,6 +23,7 @@ using Program = _nvrtcProgram *;
 // CUresult
 inline constexpr Result kSuccess = 0;
 inline constexpr Result kOutOfMemory = 2;
+inline constexpr Result kNotInitialized = 3;
 
 // CUdevice_attribute
 inline constexpr int kMultiprocessorCount = 16;

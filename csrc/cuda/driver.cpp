@@ -105,13 +105,12 @@ Opened open() {
         return opened;
     }
     int count = 0;
-    Result result = opened.driver.init(0);
-    if (result == kSuccess)
-        result = opened.driver.device_count(&count);
-    if (result != kSuccess)
-        opened.status =
-            Status::no_device(head + "which is there, but does not start: " +
-                              opened.driver.status(result, "cuInit").message() + visible_devices());
+    Status started = opened.driver.status(opened.driver.init(0), "cuInit");
+    if (started.is_ok())
+        started = opened.driver.status(opened.driver.device_count(&count), "cuDeviceGetCount");
+    if (!started.is_ok())
+        opened.status = Status::no_device(head + "which is there, but does not start: " +
+                                          started.message() + visible_devices());
     else if (count == 0)
         opened.status =
             Status::no_device(head + "which is there, but has no device" + visible_devices());
@@ -128,8 +127,11 @@ Status Driver::status(Result result, const char *entry_point) const {
         name = "an unknown error";
     if (error_text(result, &text) != kSuccess || !text)
         text = "the driver does not say what it means";
-    const std::string message =
+    std::string message =
         std::string(entry_point) + ": " + name + " (" + std::to_string(result) + "), " + text;
+    if (result == kNotInitialized) // every call was preceded by cuInit, in this process or a parent
+        message += ". A process that was forked from one that used a GPU cannot use one: start it "
+                   "by 'spawn' or 'forkserver' of multiprocessing";
     return result == kOutOfMemory ? Status::no_memory(message) : Status::device(message);
 }
 

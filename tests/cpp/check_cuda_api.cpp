@@ -77,6 +77,7 @@ SAME(Nvrtc, error_text, nvrtcGetErrorString);
 
 static_assert(cu::kSuccess == CUDA_SUCCESS && cu::kSuccess == NVRTC_SUCCESS);
 static_assert(cu::kOutOfMemory == CUDA_ERROR_OUT_OF_MEMORY);
+static_assert(cu::kNotInitialized == CUDA_ERROR_NOT_INITIALIZED);
 static_assert(cu::kMultiprocessorCount == CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
 static_assert(cu::kComputeCapabilityMajor == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
 static_assert(cu::kComputeCapabilityMinor == CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);

@@ -1,9 +1,11 @@
 // tests/cpp/fake_cuda.cpp -- a libcuda.so.1 with two GPUs that are memory of the host
 //
 // Stricter than the real one: a stream that does not belong to the current context, memory that is
-// not its own, and calls before cuInit are errors. FAKE_CUDA_DEVICES and FAKE_CUDA_VERSION change
-// the number of devices and the version.
+// not its own, and calls before cuInit or after a fork are errors. FAKE_CUDA_DEVICES and
+// FAKE_CUDA_VERSION change the number of devices and the version.
 #include "fake_world.h"
+
+#include <pthread.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -28,7 +30,10 @@ int device_count() {
 } // namespace
 
 World &world() {
-    static World *const it = new World;
+    static World *const it = [] {
+        pthread_atfork(nullptr, nullptr, [] { world().is_lost = world().is_initialized; });
+        return new World;
+    }();
     return *it;
 }
 
@@ -44,7 +49,7 @@ int begin(const char *entry_point) {
         w.failures.erase(ordered);
         return result;
     }
-    return w.is_initialized ? ok : not_initialized;
+    return w.is_initialized && !w.is_lost ? ok : not_initialized;
 }
 
 int forbidden_in_capture() {
@@ -243,6 +248,7 @@ int cuLaunchKernel(CUfunc_st *function, unsigned gx, unsigned gy, unsigned gz, u
 int cuGetErrorName(int result, const char **text) {
     static const std::map<int, const char *> names{{1, "CUDA_ERROR_INVALID_VALUE"},
                                                    {2, "CUDA_ERROR_OUT_OF_MEMORY"},
+                                                   {3, "CUDA_ERROR_NOT_INITIALIZED"},
                                                    {100, "CUDA_ERROR_NO_DEVICE"},
                                                    {200, "CUDA_ERROR_INVALID_IMAGE"},
                                                    {700, "CUDA_ERROR_ILLEGAL_ADDRESS"}};

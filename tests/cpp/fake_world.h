@@ -70,6 +70,7 @@ struct Node {
 struct World {
     std::mutex mutex;
     bool is_initialized = false;
+    bool is_lost = false; // in a child of the process that started the driver
     CUctx_st contexts[2] = {{0, false}, {1, false}};
     std::map<std::string, Registered> kernels;
     std::map<std::string, int, std::less<>> failures;

@@ -155,6 +155,27 @@ def test_threads_share_kernels_and_devices(with_gpus):
     """)
 
 
+def test_a_forked_process_is_told_to_be_spawned(with_gpus):
+    printed = with_gpus("""
+    import os
+    kernel = make_kernel()
+    x, y, p, out = arrays(5, 7)
+    kernel.call_buffers((x, y, p), (out,), 0)
+    child = os.fork()
+    if child == 0:
+        try:
+            kernel.call_buffers((x, y, p), (out,), 0)
+        except errors.DeviceError as error:
+            print(error, flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+    kernel.call_buffers((x, y, p), (out,), 0)
+    assert is_right(x, y, p, out)
+    """)
+    assert printed.startswith("cuCtxGetCurrent: CUDA_ERROR_NOT_INITIALIZED (3), the fake driver")
+    assert "forked from one that used a GPU cannot use one: start it by 'spawn'" in printed
+
+
 def test_a_driver_without_a_device_is_told(with_gpus):
     printed = with_gpus(
         """
