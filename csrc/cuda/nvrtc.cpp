@@ -91,6 +91,22 @@ int newest_major() {
     return version / 1000;
 }
 
+/// What to do where there is no compiler whose code a driver of this version loads.
+std::string advice(int newest) {
+    if (newest < kOldestMajor)
+        return "The driver is of CUDA " + std::to_string(newest) +
+               ": update it, to one of CUDA " + std::to_string(kOldestMajor) + " or later";
+    return std::string("Install it with `pip install nvidia-cuda-nvrtc") +
+           (newest == 12 ? "-cu12`" : "`");
+}
+
+/// Why a file cannot be opened: a line that names it once.
+std::string line(const std::string &file, std::string complaint) {
+    if (complaint.compare(0, file.size() + 2, file + ": ") == 0)
+        complaint.erase(0, file.size() + 2);
+    return "\n  " + file + (complaint.empty() ? "" : ": ") + complaint;
+}
+
 Status search(const std::vector<std::string> &files, Compiler &compiler) {
     const int driver_major = newest_major();
     const int newest = driver_major ? driver_major : kNewestMajor;
@@ -109,15 +125,15 @@ Status search(const std::vector<std::string> &files, Compiler &compiler) {
     for (const std::string &file : files) {
         Library library;
         if (!library.open(file))
-            tried += "\n  " + file;
+            tried += line(file, library.complaint());
         else if (fits(library, file))
             return Status::ok();
     }
+    const int wanted = std::max(newest, kOldestMajor);
     return Status::no_device(
         "no CUDA compiler can be used: looked for NVRTC, the library libnvrtc, of version " +
-        std::to_string(newest) + (newest > kOldestMajor ? " or before" : "") +
-        ". Install it with `pip install nvidia-cuda-nvrtc" + (newest == 12 ? "-cu12" : "") +
-        "`. Tried, in this order:" + tried);
+        std::to_string(wanted) + (wanted > kOldestMajor ? " or before" : "") + ". " +
+        advice(newest) + ". Tried, in this order:" + tried);
 }
 
 /// A program that is gone at the end.
