@@ -10,6 +10,7 @@ import pytest
 
 import jaxkeops.numpy
 from jaxkeops.errors import NoBackendError
+from jaxkeops.numpy import cluster
 from jaxkeops.runtime import native
 
 GAUSSIAN = "Exp(-g * SqDist(x, y)) * b"
@@ -104,11 +105,9 @@ def test_a_gpu_gives_what_a_cpu_gives(door, name, dtype, rng):
 @pytest.mark.parametrize("name", ["gaussian", "argmin", "64 components", "64 sums"])
 def test_ranges_on_a_gpu(name, rng):
     given = arrays(name, 500, 700, "float32", rng)
-    rows, ends = np.array([[0, 100], [100, 500]]), np.array([1, 3])
-    columns = np.array([[0, 300], [10, 20], [400, 700]])
-    back_rows = np.array([[0, 300], [300, 400], [400, 700]])
-    back = (back_rows, np.array([1, 1, 2]), np.array([[0, 100], [100, 500]]))
-    ranges = (rows, ends, columns, *back)
+    rows = np.array([[0, 100], [100, 450]])
+    columns = np.array([[0, 300], [300, 400], [410, 700]])
+    ranges = cluster.from_matrix(rows, columns, np.array([[1, 0, 0], [1, 0, 1]], bool))
     operation = genred(jaxkeops.numpy, name)
     expected, found = (
         operation(*given, ranges=ranges, backend=backend) for backend in ("CPU", "GPU")
