@@ -6,11 +6,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 from ..compiler import Stages, stages
 from ..dtypes import FLOAT_CHOICE, FLOATS
-from ..errors import ArgumentError, ArgumentTypeError, FormulaError
+from ..errors import ArgumentError, ArgumentTypeError, FormulaError, NoBackendError
 from ..formula import (
     SWAPPED,
     Formula,
@@ -288,6 +289,22 @@ def check_call(
     if backend not in backends:
         hint = f" {XLA!r} computes on JAX arrays: use jaxkeops.jax." if backend == XLA else ""
         raise ArgumentError(f"backend must be one of {', '.join(backends)}, got {backend!r}.{hint}")
+
+
+def gpu_number(device_id: Any, count: int) -> int:
+    """Which of `count` GPUs serves data that are on none: the one named, the first for -1.
+
+    Raises `ArgumentError` for a number that is none, `NoBackendError` if there is no such GPU.
+    """
+    if not isinstance(device_id, Integral) or isinstance(device_id, bool) or device_id < -1:
+        raise ArgumentError(
+            f"device_id must be the number of a GPU, or -1 for the first, got {device_id!r}."
+        )
+    if device_id >= count:
+        raise NoBackendError(
+            f"There is no GPU {device_id}: this process has {count}, counted from 0."
+        )
+    return max(int(device_id), 0)
 
 
 def common_dtype(dtypes: Sequence[str], names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..compiler import cuda_kernel, kernel
 from ..errors import ArgumentError, ArgumentTypeError
-from ..frontend.genred import GenredBase, check_call, common_dtype
+from ..frontend.genred import GenredBase, check_call, common_dtype, gpu_number
 from ..frontend.ranges import NAMES, check_range_shapes, check_ranges, half
 from ..frontend.shapes import Fit, fit
 from ..runtime import native
@@ -125,10 +125,9 @@ class Genred(GenredBase):
         blocks = None if ranges is None else half(_integer_ranges(ranges), self.axis)
         try:
             if backend.startswith("GPU"):
+                gpu = gpu_number(device_id, len(native.cuda_devices()))
                 compiled = cuda_kernel(self._formula, name, ranges=blocks is not None)
-                compiled.call_buffers(
-                    _buffers(arrays), _buffers(results), max(device_id, 0), blocks
-                )
+                compiled.call_buffers(_buffers(arrays), _buffers(results), gpu, blocks)
             else:
                 self._run(name, dtypes, arrays, results, blocks)
         except ValueError as error:

@@ -49,11 +49,11 @@ def with_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     library, folder = fake_gpu.library(), str(tmp_path / "kernels")
     start = START.format(tests=str(TESTS), library=library, folder=folder)
 
-    def run(text: str) -> None:
+    def run(text: str, devices: int = 1) -> None:
         fake_gpu.run_text(
             start + text.replace("\n    ", "\n"),
             JAXKEOPS_CACHE_DIR=str(tmp_path / "cache"),
-            FAKE_CUDA_DEVICES="1",
+            FAKE_CUDA_DEVICES=str(devices),
         )
 
     return run
@@ -119,6 +119,25 @@ def test_batches_halves_and_empty_reductions(with_gpus):
     assert reduction(*arrays(9, 30), backend="GPU_2D_host", device_id=0, out=out) is out
     np.testing.assert_allclose(out, reduction(*arrays(9, 30)), rtol=1e-5)
     """)
+
+
+def test_a_gpu_is_chosen_by_its_number(with_gpus):
+    text = """
+    import pytest
+    from jaxkeops.errors import NoBackendError
+    reduction = Genred(GAUSSIAN, ALIASES, "Sum", axis=1)
+    gpus = start((reduction, "float32", False))
+    for device_id, loads in ((1, 1), (np.int64(1), 1), (-1, 2), (0, 2)):
+        check(reduction, arrays(9, 30), device_id=device_id)
+        assert gpus.counts().loads == loads
+    args = arrays(9, 30)
+    with pytest.raises(NoBackendError, match="no GPU 2: this process has 2, counted from 0"):
+        reduction(*args, backend="GPU", device_id=2)
+    for wrong in (-2, "cuda:1", 1.0):
+        with pytest.raises(ArgumentError, match=f"device_id must be .*, got {wrong!r}"):
+            reduction(*args, backend="GPU", device_id=wrong)
+    """
+    with_gpus(text, devices=2)
 
 
 def test_ranges(with_gpus):

@@ -97,14 +97,22 @@ def test_tensors_stay_where_they_are_unless_a_backend_says_otherwise(monkeypatch
     assert place_of([here], "CPU", 3) is None
     assert place_of([meta], "CPU", -1) == torch.device("cpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert place_of([here], "GPU", -1) == torch.device("cuda", 0)
     assert place_of([here], "GPU_2D_host", 1) == torch.device("cuda", 1)
+    with pytest.raises(NoBackendError, match="no GPU 2: this process has 2, counted from 0"):
+        place_of([here], "GPU", 2)
+    for wrong in (-2, "cuda:1", 1.0):
+        with pytest.raises(ArgumentError, match=f"device_id must be .*, got {wrong!r}"):
+            place_of([here], "GPU_1D", wrong)
     there = SimpleNamespace(is_cuda=True, device=torch.device("cuda", 1))
     monkeypatch.setattr(torch, "Tensor", SimpleNamespace)
     assert place_of([there], "GPU_1D", -1) is None
     assert place_of([there], "GPU", 1) is None
-    with pytest.raises(ArgumentError, match="device_id is 0, and the tensors are on cuda:1"):
-        place_of([there], "GPU", 0)
+    for backend in ("GPU", "auto"):
+        assert place_of([there], backend, 1) is None
+        with pytest.raises(ArgumentError, match="device_id is 0, and the tensors are on cuda:1"):
+            place_of([there], backend, 0)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
