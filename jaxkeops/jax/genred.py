@@ -80,7 +80,7 @@ class Genred(GenredBase):
         """
         if self._accumulates:
             self._check_accumulator(args)
-        if backend != "auto" or out is not None:
+        if backend != "auto" or device_id != -1 or out is not None:
             check_call(len(args), self._names, backend, self.backends)
             _check_place(args, backend, device_id)
             if out is not None:
@@ -104,23 +104,28 @@ class Genred(GenredBase):
 
 
 def _check_place(args: Sequence[Any], backend: str, device_id: int) -> None:
-    """Refuses arrays that are elsewhere than `backend` says, if it says so."""
-    if backend in ("auto", XLA):
+    """Refuses arrays that are elsewhere than `backend` and `device_id` say, if they say so."""
+    if backend == XLA:
         return
-    wanted = "cpu" if backend == "CPU" else "gpu"
-    here = [arg for arg in args if isinstance(arg, jax.Array)]
-    for array in [each for each in here if not isinstance(each, jax.core.Tracer)]:
-        for device in array.devices():
-            if device.platform != wanted:
-                raise ArgumentError(
-                    f"backend={backend!r}, and an array is on {device}: JAX arrays are reduced "
-                    f"where they are. Move it: jax.device_put(x, {_first(wanted, backend)!r})."
-                )
-            if wanted == "gpu" and device_id not in (-1, device.local_hardware_id):
-                raise ArgumentError(
-                    f"device_id is {device_id}, and an array is on {device}: JAX arrays are "
-                    "reduced where they are. Move it, or leave device_id out."
-                )
+    wanted = {"auto": None, "CPU": "cpu"}.get(backend, "gpu")
+    for device in _places(args):
+        if wanted not in (None, device.platform):
+            raise ArgumentError(
+                f"backend={backend!r}, and an array is on {device}: JAX arrays are reduced "
+                f"where they are. Move it: jax.device_put(x, {_first(wanted, backend)!r})."
+            )
+        if device.platform == "gpu" and device_id not in (-1, device.local_hardware_id):
+            raise ArgumentError(
+                f"device_id is {device_id}, and an array is on {device}: JAX arrays are "
+                "reduced where they are. Move it, or leave device_id out."
+            )
+
+
+def _places(args: Sequence[Any]) -> list[jax.Device]:
+    """Where the arrays at hand are; where JAX puts those of others, if there are only such."""
+    arrays = [arg for arg in args if isinstance(arg, jax.Array)] or [jnp.zeros(())]
+    known = [array for array in arrays if not isinstance(array, jax.core.Tracer)]
+    return [device for array in known for device in array.devices()]
 
 
 def _first(platform: str, backend: str) -> jax.Device:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from jaxkeops.errors import ArgumentError, ArgumentTypeError, NoBackendError
-from jaxkeops.jax import Genred
+from jaxkeops.jax import Genred, genred as genred_of_jax
 
 FORMULA, ALIASES = "Exp(-p * SqDist(x, y))", ["x = Vi(2)", "y = Vj(2)", "p = Pm(1)"]
 
@@ -85,12 +86,27 @@ def test_shapes_that_do_not_fit_are_refused_when_traced(wrap, genred, arrays):
         wrap(genred)(jnp.stack([x, x]), jnp.stack([y, y, y]), p)
 
 
+@pytest.mark.parametrize("backend", ["auto", "GPU", "GPU_2D_device"])
+def test_a_gpu_that_arrays_are_not_on_is_refused(backend, monkeypatch):
+    there = SimpleNamespace(platform="gpu", local_hardware_id=1)
+    monkeypatch.setattr(genred_of_jax, "_places", lambda args: [there])
+    for right in (-1, 1):
+        genred_of_jax._check_place([], backend, right)
+    with pytest.raises(ArgumentError, match="device_id is 0, and an array is on"):
+        genred_of_jax._check_place([], backend, 0)
+
+
 def test_options_of_a_call(genred, arrays):
     expected = genred(*arrays)
     np.testing.assert_array_equal(genred(*arrays, backend="CPU", device_id=0), expected)
     if jax.default_backend() == "cpu":
-        with pytest.raises(NoBackendError, match="asks for a CUDA GPU, and JAX has none"):
-            genred(*arrays, backend="GPU")
+        for given in (
+            arrays,
+            tuple(map(np.asarray, arrays)),
+            (arrays[0], *map(np.asarray, arrays[1:])),
+        ):
+            with pytest.raises(NoBackendError, match="asks for a CUDA GPU, and JAX has none"):
+                genred(*given, backend="GPU")
     with pytest.raises(ArgumentError, match="backend must be one of"):
         genred(*arrays, backend="TPU")
     with pytest.raises(ArgumentError, match="JAX arrays never change"):
