@@ -26,6 +26,7 @@ OWN_NAMES: Mapping[str, Mapping[str, Any]] = {
 WITHOUT_EFFECT = {
     "use_cuda": "a call computes where its arrays are, and backend says where if they are NumPy's",
     "gpu_available": "it tells whether there is a GPU that can be used",
+    "default_device_id": "device_id of a call says which GPU, and without it the first is taken",
     "auto_factorize": "what occurs twice in a formula is computed once anyway",
 }
 # A module of PyKeOps, and the module of jaxkeops that has its names.

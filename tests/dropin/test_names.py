@@ -92,6 +92,10 @@ def test_settings_without_effect_warn_where_they_are_written(as_pykeops):
     assert config.use_cuda is not there
     with pytest.warns(SettingWarning, match=r"keopscore\.auto_factorize = True changes nothing"):
         keopscore.auto_factorize = True
+    pykeops = import_module("pykeops")
+    pykeops.default_device_id = 0
+    with pytest.warns(SettingWarning, match="device_id of a call says which GPU"):
+        pykeops.default_device_id = 1
 
 
 @pytest.mark.parametrize("package", ["pykeops", "keopscore"])
