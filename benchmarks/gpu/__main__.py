@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -17,6 +18,8 @@ from .run import ratios, rows
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
+TESTS = 0.5  # of the minutes, at most
+TIMED_OUT = 124  # of the command `timeout`
 # An H200, where nothing was asked: what predictions on a machine without a GPU are for.
 PREDICTED = {"name": "H200 (predicted)", "multiprocessors": 132, "hertz": 1.98e9}
 
@@ -36,7 +39,7 @@ def main() -> None:
     # Only from here on: what was just built is imported.
     report: dict[str, Any] = {"gpu": _gpu(), "missing": missing(), "tests": None}
     if not options.no_tests:
-        report["tests"] = _tests()
+        report["tests"] = _tests(60 * options.minutes * TESTS)
     gpu = report["gpu"]
     engines = [name for name in NAMES if name not in report["missing"]]
     for name, why in report["missing"].items():
@@ -125,12 +128,15 @@ def _gpu() -> dict[str, Any]:
     }
 
 
-def _tests() -> str:
-    """The last line of the tests that need a GPU."""
-    ran = subprocess.run(
-        ["bash", str(ROOT / "tools" / "gpu_check")], capture_output=True, text=True, cwd=ROOT
-    )
+def _tests(seconds: float) -> str:
+    """The last line of the tests that need a GPU, by this Python; ended after `seconds`."""
+    # `timeout` also ends what its child started.
+    command = ["timeout", f"{seconds:.0f}", "bash", str(ROOT / "tools" / "gpu_check")]
+    environment = os.environ | {"PYTHON": sys.executable}
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
     print(ran.stdout[-2000:], ran.stderr[-2000:])
+    if ran.returncode == TIMED_OUT:
+        return f"not done after {seconds:.0f} s"
     return ran.stdout.strip().splitlines()[-1] if ran.stdout.strip() else ran.stderr[-300:]
 
 

@@ -15,7 +15,7 @@ import toolkit
 
 import jaxkeops.numpy
 from benchmarks.accuracy import error
-from benchmarks.gpu import cases, probes, run
+from benchmarks.gpu import __main__ as command, cases, probes, run
 from benchmarks.gpu.engines import Engine
 
 
@@ -33,6 +33,16 @@ def test_the_list_needs_no_gpu():
     )
     assert ran.returncode == 0, ran.stderr
     assert all(case.workload.name in ran.stdout for case in cases.CASES)
+
+
+def test_tests_run_by_the_same_python_and_end_in_time(monkeypatch, tmp_path):
+    (tmp_path / "tools").mkdir()
+    check = tmp_path / "tools" / "gpu_check"
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    check.write_text('echo begins\necho "$PYTHON"')
+    assert command._tests(20) == sys.executable
+    check.write_text("echo begins\nsleep 20 | cat")
+    assert command._tests(1) == "not done after 1 s"
 
 
 @pytest.mark.compiles
