@@ -95,8 +95,10 @@ def _build() -> None:
     if list((ROOT / "jaxkeops").glob("_native*.so")):
         return
     folder = ROOT / "build" / "gpu"
-    python = f"-DPython_EXECUTABLE={sys.executable}"
-    subprocess.run(["cmake", "-S", str(ROOT), "-B", str(folder), python], check=True)
+    asked = [sys.executable, "-m", "nanobind", "--cmake_dir"]
+    nanobind = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+    places = [f"-DPython_EXECUTABLE={sys.executable}", f"-Dnanobind_DIR={nanobind}"]
+    subprocess.run(["cmake", "-S", str(ROOT), "-B", str(folder), *places], check=True)
     subprocess.run(["cmake", "--build", str(folder), "--parallel"], check=True)
     (made,) = folder.rglob("_native*.so")
     (ROOT / "jaxkeops" / made.name).write_bytes(made.read_bytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,28 @@ def test_the_list_needs_no_gpu():
     )
     assert ran.returncode == 0, ran.stderr
     assert all(case.workload.name in ran.stdout for case in cases.CASES)
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None, reason="needs CMake")
+def test_a_clone_is_built_with_the_nanobind_of_this_python(monkeypatch, tmp_path):
+    pytest.importorskip("nanobind")
+    ours, run_command = command.ROOT, subprocess.run
+    for name in ("CMakeLists.txt", "csrc"):
+        (tmp_path / name).symlink_to(ours / name)
+    (tmp_path / "jaxkeops").mkdir()
+    (tmp_path / "build" / "gpu").mkdir(parents=True)
+    made = tmp_path / "build" / "gpu" / "_native.so"
+
+    def configure_only(arguments, **options):
+        if "--build" in arguments:
+            made.write_text("built")
+            return None
+        return run_command(arguments, **options)
+
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(subprocess, "run", configure_only)
+    command._build()
+    assert (tmp_path / "jaxkeops" / "_native.so").read_text() == "built"
 
 
 def test_tests_run_by_the_same_python_and_end_in_time(monkeypatch, tmp_path):
