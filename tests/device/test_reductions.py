@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 import jaxkeops.numpy
-from jaxkeops.errors import NoBackendError
 from jaxkeops.numpy import cluster
-from jaxkeops.runtime import native
 
 GAUSSIAN = "Exp(-g * SqDist(x, y)) * b"
 # Reduction, formula, D, E, options.
@@ -36,14 +34,6 @@ DOORS = ("numpy", "torch", "jax")
 SIZES = ((1, 1), (5, 3000), (300, 257), (3000, 1000))
 
 pytestmark = pytest.mark.device
-
-
-@pytest.fixture(scope="module", autouse=True)
-def gpu() -> None:
-    try:
-        native.cuda_devices()
-    except NoBackendError as fault:
-        pytest.skip(str(fault))
 
 
 def genred(door: Any, name: str) -> Any:
