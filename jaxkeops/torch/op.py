@@ -16,6 +16,7 @@ from ..dtypes import FLOATS
 from ..errors import ArgumentError
 from ..formula import Formula, make_formula, read
 from ..frontend.genred import common_dtype
+from ..frontend.ranges import NAMES
 from ..frontend.shapes import Shape, fit
 from ..runtime import native
 
@@ -114,6 +115,7 @@ def _run_on_cuda(
 ) -> list[torch.Tensor]:
     """Puts the reduction on the current stream. Memory is PyTorch's, so graphs may capture it."""
     dtype, place = args[0].dtype, args[0].device
+    _require_one_device(args, ranges)
     if not all(arg.dtype is dtype for arg in args):
         common_dtype([str(arg.dtype).removeprefix("torch.") for arg in args], _labels(len(args)))
     inputs = tuple([arg.contiguous() for arg in args])
@@ -130,6 +132,18 @@ def _run_on_cuda(
     except ValueError as error:
         raise ArgumentError(str(error)) from None
     return outputs
+
+
+def _require_one_device(args: Sequence[torch.Tensor], ranges: Sequence[torch.Tensor]) -> None:
+    """Exported programs come here unchecked, and a kernel must not read another device's memory."""
+    place = args[0].device
+    for slot, tensor in enumerate((*args, *ranges[:3])):
+        if tensor.device != place:
+            name = f"argument {slot}" if slot < len(args) else NAMES[slot - len(args)]
+            raise ArgumentError(
+                f"All arrays must be on one device: argument 0 is on {place}, {name} on "
+                f"{tensor.device}. Move one of them."
+            )
 
 
 LIBRARY.impl("reduce", _run_on_cuda, "CUDA")

@@ -75,6 +75,20 @@ def test_ranges_are_read_on_the_device(with_gpus):
     """)
 
 
+def test_tensors_of_another_device_are_refused(with_gpus):
+    with_gpus("""
+    import pytest
+    from jaxkeops.errors import ArgumentError
+    args = tensors(12, 30)
+    with pytest.raises(ArgumentError, match="argument 0 is on cpu, argument 3 on meta"):
+        on_gpu([*args[:3], args[3].to("meta")])
+    blocks = [torch.tensor([[0, 5]]), torch.tensor([1]), torch.tensor([[0, 9]], device="meta")]
+    with pytest.raises(ArgumentError, match="argument 0 is on cpu, redranges_j on meta"):
+        on_gpu(args, blocks)
+    assert gpus.counts().launches == 0
+    """)
+
+
 def test_a_call_is_captured_and_replayed(with_gpus):
     with_gpus("""
     args = tensors(7, 1300)
