@@ -9,8 +9,8 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 from . import config
-from .backends import llvm
-from .errors import JaxKeopsError, NoBackendError
+from .backends import cuda, llvm
+from .errors import JaxKeopsError
 from .runtime import native
 
 LIBRARIES = ("numpy", "jax", "jaxlib", "torch", "llvmlite")
@@ -40,6 +40,7 @@ def found() -> dict[str, str]:
         "extension": f"missing: {native.MISSING}" if native.MISSING else "found",
         "threads": str(native.num_threads()) if native.AVAILABLE else "those of XLA",
         "GPU": _gpus(),
+        "NVRTC": _nvrtc(),
         "build folder": _folder(config.get_build_folder()),
     }
     report |= {name: _version(name) for name in LIBRARIES}
@@ -99,9 +100,22 @@ def _works(door: str) -> str:
 def _gpus() -> str:
     try:
         found = native.cuda_devices()
-    except (NoBackendError, ImportError) as error:
+    except (JaxKeopsError, ImportError) as error:
         return f"none: {error}"
     return ", ".join(f"{name} (sm_{architecture})" for name, architecture, _ in found)
+
+
+def _nvrtc() -> str:
+    """CUDA's compiler, which is looked for only where it is needed."""
+    try:
+        native.cuda_devices()
+    except (JaxKeopsError, ImportError):
+        return "not needed without a GPU"
+    try:
+        major, minor, file, _ = native.find_nvrtc(cuda.libraries())
+    except JaxKeopsError as error:
+        return f"missing: {error}"
+    return f"{major}.{minor} at {file}"
 
 
 def _version(package: str) -> str:

@@ -73,14 +73,21 @@ def test_gpus_are_those_that_the_driver_finds(monkeypatch):
     monkeypatch.setattr(native, "cuda_devices", lambda: devices)
     assert config.gpu_available is True
     assert config.get_gpu_number() == 2
-    assert health.found()["GPU"] == "NVIDIA H200 (sm_90), NVIDIA L4 (sm_89)"
+    monkeypatch.setattr(native, "find_nvrtc", lambda files: (13, 5, "/a/libnvrtc.so.13", (90,)))
+    report = health.found()
+    assert report["GPU"] == "NVIDIA H200 (sm_90), NVIDIA L4 (sm_89)"
+    assert report["NVRTC"] == "13.5 at /a/libnvrtc.so.13"
 
-    def none():
+    def none(*_):
         raise NoBackendError("no driver")
 
+    monkeypatch.setattr(native, "find_nvrtc", none)
+    assert health.found()["NVRTC"] == "missing: no driver"
     monkeypatch.setattr(native, "cuda_devices", none)
     assert config.gpu_available is False
-    assert health.found()["GPU"] == "none: no driver"
+    report = health.found()
+    assert report["GPU"] == "none: no driver"
+    assert report["NVRTC"] == "not needed without a GPU"
     with pytest.raises(AttributeError, match="has no attribute 'gpu'"):
         config.gpu  # noqa: B018
 

@@ -1,6 +1,10 @@
 """CUDA C++ of programs, compiled by NVRTC when a kernel is first needed."""
 
-from .build import compile_code as compile_code, fingerprint as fingerprint
+from .build import (
+    compile_code as compile_code,
+    fingerprint as fingerprint,
+    libraries as libraries,
+)
 from .cut import Cut as Cut
 from .emit import OPTIONS as OPTIONS, emit as emit, prelude as prelude
 from .launch import Launch as Launch, Source as Source, Step as Step
