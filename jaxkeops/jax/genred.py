@@ -66,10 +66,10 @@ class Genred(GenredBase):
         exchanged. axis=1 reads the first three, axis=0 the last, derivatives all: they are right
         if both halves hold the same pairs. Rows in no block get what an empty reduction gives.
         backend and device_id: JAX arrays know their device, and the call computes there; what
-        contradicts that is refused, for arrays that are at hand and not traced. "XLA" computes
-        there too, by operations of XLA and without a kernel, derivatives included. Where there are
-        no kernels, that is what "auto" does. Ranges on a GPU, or by XLA, are not checked: what is
-        out of bounds is cut off.
+        contradicts that is refused, for arrays that are at hand and not traced. Arrays of NumPy are
+        taken to where JAX puts them. "XLA" computes there too, by operations of XLA and without a
+        kernel, derivatives included. Where there are no kernels, that is what "auto" does. Ranges
+        on a GPU, or by XLA, are not checked: what is out of bounds is cut off.
         ring: inside `jax.shard_map`, the manual mesh axis, or axes, along which the rows that are
         reduced over lie. Their blocks go round the devices: each gives its own rows of the result,
         of all blocks, and holds two blocks at a time. Parameters must be the same along it.
