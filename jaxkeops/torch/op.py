@@ -120,7 +120,7 @@ def _run_on_cuda(
         common_dtype([str(arg.dtype).removeprefix("torch.") for arg in args], _labels(len(args)))
     inputs = tuple([arg.contiguous() for arg in args])
     shapes = tuple([tuple(arg.shape) for arg in inputs])
-    three = tuple([array.contiguous() for array in ranges[:3]])
+    three = _of_one_dtype([array.contiguous() for array in ranges[:3]])
     blocks = (three[1].shape[0], three[2].shape[0]) if three else None
     device = place.index or 0
     compiled, results, size = _cuda_plan(text, dtype, shapes, blocks, device)
@@ -132,6 +132,13 @@ def _run_on_cuda(
     except ValueError as error:
         raise ArgumentError(str(error)) from None
     return outputs
+
+
+def _of_one_dtype(arrays: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """Arrays of integers as a kernel for GPUs reads them."""
+    if all(array.dtype is arrays[0].dtype for array in arrays):
+        return tuple(arrays)
+    return tuple([array.to(INDEX) for array in arrays])
 
 
 def _require_one_device(args: Sequence[torch.Tensor], ranges: Sequence[torch.Tensor]) -> None:

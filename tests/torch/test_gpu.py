@@ -69,8 +69,9 @@ def test_ranges_are_read_on_the_device(with_gpus):
     columns = torch.tensor([[0, 10], [20, 30]])
     ranges = (rows, ends, columns, columns, ends, rows)
     args = tensors(12, 30)
-    for dtype in (torch.int64, torch.int32):
-        got = on_gpu(args, tuple(each.to(dtype) for each in ranges))
+    i, j = torch.int32, torch.int64
+    for dtypes in ((i, i, i), (j, j, j), (i, j, i), (j, i, i)):
+        got = on_gpu(args, [each.to(dtype) for each, dtype in zip(ranges, dtypes)])
         torch.testing.assert_close(got, reduction(*args, ranges=ranges))
     """)
 
