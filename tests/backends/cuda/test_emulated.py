@@ -113,6 +113,19 @@ def test_sums_over_rows_agree_with_the_interpreter(over_rows, splits, dtype, ker
     agree(kernel, kernel.run(arrays, M, N, splits=splits), interpret(kernel.program, arrays, M, N))
 
 
+def test_the_splits_of_few_rows_are_merged_by_several_threads(kernels, rng):
+    """As many as there are beside other rows: 1 to 8 here, with states that come in any order."""
+    for what, kernel in kernels.items():
+        if what[-1] != "float32":
+            continue
+        for M, splits in ((3, 5), (2, 17), (70, 21), (1, 70)):
+            N = 64 * splits - 30
+            arrays = arrays_of(kernel.program, rng, M, N)
+            whole = kernel.run(arrays, M, N)
+            for order in ORDERS:
+                agree(kernel, kernel.run(arrays, M, N, splits=splits, order=order), whole)
+
+
 @pytest.mark.parametrize("dtype", HALVES)
 def test_data_of_16_bits_give_the_results_of_float32_rounded_once(dtype, kernels, rng):
     for (what, formula, stored), kernel in kernels.items():

@@ -113,6 +113,16 @@ def test_tiles_that_are_not_full(M, N, kernels, rng):
         agree(kernel, kernel.run(arrays, M, N), interpret(kernel.program, arrays, M, N))
 
 
+def test_the_splits_of_few_rows_are_merged_by_several_threads(kernels, rng):
+    for name in ("distances", "softmax", "lists", "wide"):
+        kernel = kernels[name, "float32"]
+        M, N = 3, 16 * 17
+        arrays = arrays_of(kernel.program, rng, M, N)
+        expected = interpret(kernel.program, arrays, M, N)
+        for order in (0, 1, 2):
+            agree(kernel, kernel.run(arrays, M, N, splits=17, order=order), expected)
+
+
 @pytest.mark.parametrize("dtype", HALVES)
 @pytest.mark.parametrize("name", STORED)
 def test_data_of_16_bits_give_the_results_of_float32_rounded_once(name, dtype, kernels, rng):

@@ -89,13 +89,24 @@ DEVICE Tile dense_tile(const Call &call, Index tile, Index rows) {
     return {begin, smaller(begin + rows, call.M), 0, call.N, 0, 0};
 }
 
-// The same rows cut into as many tiles, where it does not matter which tile has which.
-DEVICE Tile even_tile(const Call &call, Index tile) {
-    return dense_tile(call, tile, (call.M + call.tiles - 1) / call.tiles);
-}
-
 DEVICE Tile range_tile(const Call &call, Index tile) {
     return ((const Tile *)call.range_tiles)[tile];
+}
+
+// Rows of a block where it does not matter which has which: `rows` from `first` on, and again after
+// each `step`, before the end of the tile. Blocks take turns, which asks for no division: one of 64
+// bits would be the longest part of such a kernel.
+struct Walk {
+    Tile tile;
+    Index first, step;
+};
+
+DEVICE Walk walk_of(const Call &call, unsigned tile, int rows) {
+    if (RANGED) {
+        const Tile own = range_tile(call, tile);
+        return {own, own.begin, rows};
+    }
+    return {{0, call.M, 0, call.N, 0, 0}, tile * (Index)rows, call.tiles * rows};
 }
 
 // The share of a tile's positions that one split takes, [first, last).

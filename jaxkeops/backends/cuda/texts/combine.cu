@@ -1,22 +1,58 @@
 // The step after a split: merges what the splits hold for each row, in their order.
+//
+// Few rows have many splits. Then threads share a row: each merges some splits that follow each
+// other, and these results are merged by pairs. One thread alone would read for longer than the
+// pairs took.
+
+constexpr int MOST_SHARING_BITS = 6;
+
+// Of how many threads a row has: as many as there are beside those of the other rows, and no more
+// than shorten the chain of merges.
+DEVICE int sharing_bits(const Call &call) {
+    if (RANGED) return 0;
+    const Index threads = call.tiles * COMBINE_THREADS;
+    int bits = 0;
+#pragma unroll 1
+    while (bits < MOST_SHARING_BITS && call.M << (bits + 1) <= threads &&
+           4 << 2 * bits < call.splits)
+        ++bits;
+    return bits;
+}
 
 KERNEL(COMBINE_THREADS, 1) combine(ARGUMENT Call call) {
     SHARED_MEMORY(shared);
     const Block block = block_of(call);
     const Index element = block.element;
-    const Tile tile = RANGED ? range_tile(call, block.tile) : even_tile(call, block.tile);
     const Arrays arrays = arrays_of(call, block.element);
+    const int bits = sharing_bits(call), sharing = 1 << bits, rows = COMBINE_THREADS >> bits;
+    const int number = threadIdx.x / rows; // of the threads of a row
+    const Index first = number * call.splits >> bits, last = (number + 1) * call.splits >> bits;
+    const Walk walk = walk_of(call, block.tile, rows);
     double over[TOTAL_SLOTS] = {};
 #pragma unroll 1
-    for (Index row = tile.begin + threadIdx.x; row < tile.end; row += COMBINE_THREADS) {
-        State state;
-        restore(call, 0, element, row, state);
-        for (Index split = 1; split < call.splits; ++split) {
-            State later;
-            restore(call, split, element, row, later);
-            merge(call, state, later);
+    for (Index begin = walk.first; begin < walk.tile.end; begin += walk.step) {
+        const Index row = begin + threadIdx.x % rows;
+        const bool there = row < walk.tile.end;
+        State state, later;
+        if (there) {
+            restore(call, first, element, row, state);
+#pragma unroll 1
+            for (Index split = first + 1; split < last; ++split) {
+                restore(call, split, element, row, later);
+                merge(call, state, later);
+            }
         }
-        finish_row(call, arrays, tile, element, row, state, over);
+#pragma unroll 1
+        for (int apart = 1; apart < sharing; apart *= 2) {
+            const int place = number % (2 * apart);
+            if (there && place == apart) save(call, first, element, row, state);
+            __syncthreads();
+            if (there && place == 0) {
+                restore(call, (number + apart) * call.splits >> bits, element, row, later);
+                merge(call, state, later);
+            }
+        }
+        if (there && number == 0) finish_row(call, arrays, walk.tile, element, row, state, over);
     }
     if (TOTALS) put_totals<COMBINE_THREADS>(call, over, shared);
 }

@@ -2,9 +2,9 @@
 
 KERNEL(COMBINE_THREADS, 1) fill(ARGUMENT Call call) {
     const Block block = block_of(call);
-    const Tile tile = even_tile(call, block.tile);
+    const Index step = call.tiles * COMBINE_THREADS;
 #pragma unroll 1
-    for (Index row = tile.begin + threadIdx.x; row < tile.end; row += COMBINE_THREADS)
+    for (Index row = block.tile * (Index)COMBINE_THREADS + threadIdx.x; row < call.M; row += step)
         fill_row(call, block.element, row);
     if (block.tile == 0 && threadIdx.x == 0) fill_totals(call, block.element);
 }
