@@ -20,6 +20,7 @@ from .runtime.cache import DiskCache, default_folder
 from .runtime.sources import mark_of
 from .schedule import (
     choose_cut,
+    few_rows,
     lower,
     lower_for_gpus,
     nanoseconds_per_pair,
@@ -63,27 +64,32 @@ def kernel(formula: Formula, dtype: str, index_dtype: str = "int64") -> native.K
     return native.find_or_compile(key_of(text), text)
 
 
-@lru_cache(maxsize=4096)
 def cuda_kernel(
-    formula: Formula, dtype: str, index_dtype: str = "int64", ranges: bool = False
+    formula: Formula,
+    dtype: str,
+    index_dtype: str = "int64",
+    ranges: bool = False,
+    M: int | None = None,
 ) -> native.CudaKernel:
     """The same for the GPUs of this process, for calls with ranges or for calls without.
 
-    Costs 0.1 to 0.3 s of CPU for a formula that no process compiled before. Raises
-    `NoBackendError` if there is no GPU, or no NVRTC.
+    M: the rows of the call: any number will do, and few are done sooner by a kernel of their own.
+    None: not known. Costs 0.1 to 0.3 s of CPU for a formula that no process compiled before.
+    Raises `NoBackendError` if there is no GPU, or no NVRTC.
     """
     native.cuda_devices()
-    text = cuda_program_text(formula, dtype, index_dtype, ranges)
-    return native.find_or_compile(key_of(text), text)
+    return _found(formula, dtype, index_dtype, _kind(formula, dtype, index_dtype, ranges, M))
 
 
-@lru_cache(maxsize=4096)
 def cuda_plan(
-    formula: Formula, dtype: str, index_dtype: str = "int64", ranges: bool = False
+    formula: Formula,
+    dtype: str,
+    index_dtype: str = "int64",
+    ranges: bool = False,
+    M: int | None = None,
 ) -> tuple[native.CudaKernel, tuple[cuda.Launch, ...]]:
     """A kernel without code, to ask what workspace calls take, and its launches: needs no GPU."""
-    source = _cuda_source(formula, dtype, index_dtype, ranges)
-    return _cuda_kernel(formula, dtype, index_dtype, ranges, {}), source.launches
+    return _planned(formula, dtype, index_dtype, _kind(formula, dtype, index_dtype, ranges, M))
 
 
 def program_text(formula: Formula, dtype: str, index_dtype: str) -> str:
@@ -91,9 +97,11 @@ def program_text(formula: Formula, dtype: str, index_dtype: str) -> str:
     return f"{dtype} {index_dtype}\n{formula.text}"
 
 
-def cuda_program_text(formula: Formula, dtype: str, index_dtype: str, ranges: bool) -> str:
+def cuda_program_text(
+    formula: Formula, dtype: str, index_dtype: str, ranges: bool, M: int | None
+) -> str:
     """The same of a kernel for GPUs."""
-    return f"cuda {'ranges' if ranges else 'dense'} {program_text(formula, dtype, index_dtype)}"
+    return _text(formula, dtype, index_dtype, _kind(formula, dtype, index_dtype, ranges, M))
 
 
 def few_rows_text(text: str) -> str:
@@ -115,7 +123,7 @@ def compile_text(key: str, text: str) -> native.Kernel | native.CudaKernel:
     *kind, dtype, index_dtype = head.split(" ")
     if kind[:1] == ["cuda"]:
         formula = make_formula(*read(formula_text))
-        return _build_for_gpus(formula, dtype, index_dtype, kind == ["cuda", "ranges"])
+        return _build_for_gpus(formula, dtype, index_dtype, kind[1])
     machine, cache = llvm.host(), disk_cache()
     # What makes the code is named instead of what it makes: that would have to be made first,
     # which takes as long as all else.
@@ -201,19 +209,48 @@ def load_kernel(kept: bytes, text: str) -> native.Kernel:
     )
 
 
+def _kind(formula: Formula, dtype: str, index_dtype: str, ranges: bool, M: int | None) -> str:
+    """Which of the kernels of a formula a call takes: "ranges", "few" or "dense"."""
+    if ranges:
+        return "ranges"
+    are_few = M is not None and _few_rows(formula, dtype, index_dtype) >= M
+    return "few" if are_few else "dense"
+
+
+@lru_cache(maxsize=4096)
+def _few_rows(formula: Formula, dtype: str, index_dtype: str) -> int:
+    return few_rows(lower_for_gpus(formula, dtype, index_dtype))
+
+
+def _text(formula: Formula, dtype: str, index_dtype: str, kind: str) -> str:
+    return f"cuda {kind} {program_text(formula, dtype, index_dtype)}"
+
+
+@lru_cache(maxsize=4096)
+def _found(formula: Formula, dtype: str, index_dtype: str, kind: str) -> native.CudaKernel:
+    text = _text(formula, dtype, index_dtype, kind)
+    return native.find_or_compile(key_of(text), text)
+
+
+@lru_cache(maxsize=4096)
+def _planned(
+    formula: Formula, dtype: str, index_dtype: str, kind: str
+) -> tuple[native.CudaKernel, tuple[cuda.Launch, ...]]:
+    source = _cuda_source(formula, dtype, index_dtype, kind)
+    return _cuda_kernel(formula, dtype, index_dtype, kind, {}), source.launches
+
+
 @lru_cache(maxsize=256)
-def _cuda_source(formula: Formula, dtype: str, index_dtype: str, ranges: bool) -> cuda.Source:
+def _cuda_source(formula: Formula, dtype: str, index_dtype: str, kind: str) -> cuda.Source:
     program = lower_for_gpus(formula, dtype, index_dtype)
-    return cuda.emit(program, choose_cut(program), ranges)
+    return cuda.emit(program, choose_cut(program, few=kind == "few"), ranged=kind == "ranges")
 
 
-def _build_for_gpus(
-    formula: Formula, dtype: str, index_dtype: str, ranges: bool
-) -> native.CudaKernel:
-    source = _cuda_source(formula, dtype, index_dtype, ranges)
+def _build_for_gpus(formula: Formula, dtype: str, index_dtype: str, kind: str) -> native.CudaKernel:
+    source = _cuda_source(formula, dtype, index_dtype, kind)
     architectures = {architecture for _, architecture, _ in native.cuda_devices()}
     images = {each: _cuda_image(source.text, each) for each in sorted(architectures)}
-    return _cuda_kernel(formula, dtype, index_dtype, ranges, images)
+    return _cuda_kernel(formula, dtype, index_dtype, kind, images)
 
 
 def _cuda_image(text: str, architecture: int) -> bytes:
@@ -229,10 +266,10 @@ def _cuda_image(text: str, architecture: int) -> bytes:
 
 
 def _cuda_kernel(
-    formula: Formula, dtype: str, index_dtype: str, ranges: bool, images: dict[int, bytes]
+    formula: Formula, dtype: str, index_dtype: str, kind: str, images: dict[int, bytes]
 ) -> native.CudaKernel:
     program = lower_for_gpus(formula, dtype, index_dtype)
-    source = _cuda_source(formula, dtype, index_dtype, ranges)
+    source = _cuda_source(formula, dtype, index_dtype, kind)
     return native.CudaKernel(
         inputs=[(given.axis, given.dim) for given in program.inputs],
         outputs=[
@@ -243,5 +280,5 @@ def _cuda_kernel(
         images=images,
         launches=source.launches,
         column_inputs=source.column_inputs,
-        has_ranges=ranges,
+        has_ranges=kind == "ranges",
     )

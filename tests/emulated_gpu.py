@@ -19,7 +19,7 @@ CALL_BYTES = 4096  # that a captured launch would copy: no kernel has more
 class EmulatedGpus:
     """From now on, GPU calls of this process run on the fake driver `library`.
 
-    wanted: the kernels that will be asked for: (formula, dtype, whether with ranges).
+    wanted: the kernels that will be asked for: (formula, dtype, "dense", "few" or "ranges").
     """
 
     def __init__(self, library: str, folder: str, wanted: Iterable[tuple]) -> None:
@@ -28,9 +28,10 @@ class EmulatedGpus:
         self.driver.fake_stream.restype = ctypes.c_void_p
         self.driver.fake_begin_capture.argtypes = [ctypes.c_void_p]
         kernels = []
-        for formula, dtype, ranges in dict.fromkeys(wanted):
+        for formula, dtype, kind in dict.fromkeys(wanted):
             program = lower_for_gpus(formula, dtype, "int64")
-            kernels.append((program, cuda.emit(program, choose_cut(program), ranges)))
+            cut = choose_cut(program, few=kind == "few")
+            kernels.append((program, cuda.emit(program, cut, ranged=kind == "ranges")))
         Path(folder).mkdir(exist_ok=True)
         self.built = {each.source.text: each for each in emulation.build(Path(folder), kernels)}
         self.kept: list[object] = []  # callbacks must outlive the kernels that call them

@@ -20,9 +20,9 @@ from ..frontend.genred import XLA
 from ..runtime import native
 from .ffi import TARGET
 from .partition import spread
-from .primitive import Way, local_p, reduce_p
+from .primitive import Way, extents, local_p, reduce_p
 from .ranges import ARRAYS
-from .workspace import devices, workspace
+from .workspace import devices, known, workspace
 from .xla import reduce_by_xla
 
 # What `jax.export.export(..., disabled_checks=EXPORT_CHECKS)` needs: the serialized program calls
@@ -60,16 +60,17 @@ def _lower_for_cuda(
     ranges: bool,
 ) -> Sequence[Any]:
     dtype = ctx.avals_in[0].dtype.name
-    if devices():  # else the program is for another machine, which compiles it
-        cuda_kernel(formula, dtype, way.index_dtype, ranges)
     count = len(formula.inputs)
     shapes = [aval.shape for aval in ctx.avals_in]
+    M = known(extents(formula, shapes[:count])[1])
+    if devices():  # else the program is for another machine, which compiles it
+        cuda_kernel(formula, dtype, way.index_dtype, ranges, M)
     blocks = (shapes[count + 1][0], shapes[count + 2][0]) if ranges else None
     multiprocessors, size = workspace(formula, dtype, way.index_dtype, shapes[:count], blocks)
     taken = count + (ARRAYS // 2 if ranges else 0)
     memory = jax.core.ShapedArray((size,), jnp.dtype("uint8"))
     ctx = ctx.replace(avals_in=ctx.avals_in[:taken], avals_out=[*ctx.avals_out, memory])
-    text = cuda_program_text(formula, dtype, way.index_dtype, ranges)
+    text = cuda_program_text(formula, dtype, way.index_dtype, ranges, M)
     *results, _ = jax.ffi.ffi_lowering(TARGET)(
         ctx,
         *operands[:taken],

@@ -27,6 +27,11 @@ def devices() -> tuple[tuple[str, int, int], ...]:
         return ()
 
 
+def known(extent: Any) -> int | None:
+    """An extent that is a number; None for an expression."""
+    return extent if isinstance(extent, int) else None
+
+
 def workspace(
     formula: Formula,
     dtype: str,
@@ -40,12 +45,12 @@ def workspace(
     known yet, the bytes are an expression that is no less, and the columns are not split: 0
     multiprocessors.
     """
-    planned, launches = cuda_plan(formula, dtype, index_dtype, blocks is not None)
+    ranges, (batch, M, N) = blocks is not None, extents(formula, shapes)
+    planned, launches = cuda_plan(formula, dtype, index_dtype, ranges, known(M))
     if all(isinstance(extent, int) for shape in (*shapes, blocks or ()) for extent in shape):
         found = devices()
         multiprocessors = found[0][2] if found else MULTIPROCESSORS
         return multiprocessors, planned.workspace_bytes(shapes, multiprocessors, blocks)
-    batch, M, N = extents(formula, shapes)
     elements = 1
     for extent in batch:
         elements = elements * extent

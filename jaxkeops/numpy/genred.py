@@ -126,7 +126,8 @@ class Genred(GenredBase):
         try:
             if backend.startswith("GPU"):
                 gpu = gpu_number(device_id, len(native.cuda_devices()))
-                compiled = cuda_kernel(self._formula, name, ranges=blocks is not None)
+                ranged = blocks is not None
+                compiled = cuda_kernel(self._formula, name, ranges=ranged, M=fitted.M)
                 compiled.call_buffers(_buffers(arrays), _buffers(results), gpu, blocks)
             else:
                 self._run(name, dtypes, arrays, results, blocks)

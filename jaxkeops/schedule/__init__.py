@@ -6,5 +6,9 @@ from .choose import (
     nanoseconds_per_part as nanoseconds_per_part,
 )
 from .cost import Cost as Cost, cost_of as cost_of
-from .gpu import choose_cut as choose_cut, lower_for_gpus as lower_for_gpus
+from .gpu import (
+    choose_cut as choose_cut,
+    few_rows as few_rows,
+    lower_for_gpus as lower_for_gpus,
+)
 from .lower import lower as lower

@@ -19,7 +19,7 @@ LIST_REGISTERS = 96
 TILE_BYTES = 24 * 1024  # of the 48 KiB that a block may have without asking
 TILE = 256  # columns: few enough for the digits of float32, many enough to hide the barriers
 CHUNK = 32
-FEW_THREADS = 32  # a warp
+WARP = 32
 GROUP = 4
 # Instructions in the loop over pairs that the compiler is given at most: about 100 ms.
 CODE = 4000
@@ -50,10 +50,29 @@ def _is_loop(scalar: ir.Scalar) -> bool:
     return isinstance(scalar, ir.Each) or (isinstance(scalar, ir.Fold) and at_pairs)
 
 
-def choose_cut(program: ir.Program) -> Cut:
-    """How the loops of a program of `lower_for_gpus` are cut."""
+def choose_cut(program: ir.Program, few: bool = False) -> Cut:
+    """How the loops of a program of `lower_for_gpus` are cut; few: for no more than `few_rows`."""
     planes = planes_of(program)
-    return _by_tiles(program, planes) if planes.count else _by_rows(program)
+    cut = _by_tiles(program, planes) if planes.count else _by_rows(program)
+    if not few:
+        return cut
+    # Blocks of a warp, as many more: a row each, of which most are there.
+    times = cut.threads // WARP
+    return replace(
+        cut,
+        rows=1,
+        threads=WARP,
+        min_blocks=times * cut.min_blocks,
+        wave_blocks=times * cut.wave_blocks,
+    )
+
+
+def few_rows(program: ir.Program) -> int:
+    """Up to so many rows the cut for few of them is better: then a tile of the other has gaps.
+
+    A pair takes about a tenth more, because columns are read, or staged, for fewer rows.
+    """
+    return choose_cut(program).tile_rows * 3 // 4
 
 
 def _by_tiles(program: ir.Program, planes: Planes) -> Cut:
@@ -71,7 +90,6 @@ def _by_tiles(program: ir.Program, planes: Planes) -> Cut:
         register_lists = entries <= LIST_REGISTERS
     cut = Cut(
         rows=1,
-        few_threads=0,
         tile=tile,
         chunk=min(CHUNK, tile),
         # Sums of parts live through the sweeps: with two blocks a thread has 255 registers.
@@ -134,7 +152,6 @@ def _by_rows(program: ir.Program) -> Cut:
         tile //= 2
     return Cut(
         rows=rows,
-        few_threads=FEW_THREADS if rows > 1 else 0,
         tile=tile,
         chunk=min(CHUNK, tile),
         group=group,

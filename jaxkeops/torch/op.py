@@ -104,7 +104,8 @@ def _cuda_plan(
 ) -> tuple[native.CudaKernel, tuple[tuple[Shape, torch.dtype], ...], int]:
     """The same for a GPU, and the bytes of workspace; `blocks` are the lengths of ranges."""
     formula = formula_of(text)
-    compiled = cuda_kernel(formula, FLOAT_NAMES[dtype], ranges=blocks is not None)
+    M = fit(formula.inputs, shapes, _labels(len(shapes))).M
+    compiled = cuda_kernel(formula, FLOAT_NAMES[dtype], ranges=blocks is not None, M=M)
     _, _, multiprocessors = native.cuda_devices()[device]
     size = compiled.workspace_bytes(shapes, multiprocessors, blocks)
     return compiled, _results(formula, compiled, shapes), size

@@ -34,12 +34,19 @@ def exported(function, shapes, *platforms):
 
 def test_a_program_for_gpus_carries_its_text_and_its_workspace(reduction):
     program = exported(reduction, SHAPES, "cuda").mlir_module()
-    planned, _ = cuda_plan(reduction._formula, "float32")
+    planned, _ = cuda_plan(reduction._formula, "float32", M=10)
     multiprocessors = int(re.search(r"multiprocessors = (\d+) : i64", program)[1])
     size = planned.workspace_bytes(SHAPES, multiprocessors)
     assert size > 0  # few rows: the columns are split
     assert f"tensor<{size}xui8>" in program
-    assert 'text = "cuda dense float32 int64\\0Ajaxkeops formula' in program
+    assert 'text = "cuda few float32 int64\\0Ajaxkeops formula' in program
+
+
+def test_few_rows_have_a_kernel_of_their_own(reduction):
+    kinds = {"few": 384, "dense": 385}
+    for kind, M in kinds.items():
+        program = exported(reduction, ((1,), (M, 3), (90, 3), (90, 2)), "cuda").mlir_module()
+        assert f'text = "cuda {kind} float32' in program
 
 
 def test_a_program_for_both_runs_on_this_cpu(reduction, rng):
@@ -52,7 +59,7 @@ def test_a_program_for_both_runs_on_this_cpu(reduction, rng):
 def test_gradients_are_lowered_for_gpus_too(reduction):
     gradients = jax.grad(lambda *args: reduction(*args).sum(), argnums=(0, 1, 2, 3))
     program = exported(gradients, SHAPES, "cuda").mlir_module()
-    assert 'text = "cuda dense' in program
+    assert 'text = "cuda ' in program
     assert 'text = "float32' not in program
 
 
@@ -66,6 +73,7 @@ def test_extents_may_be_unknown(reduction, rng):
     M, N = export.symbolic_shape("M, N")
     both = exported(reduction, ((1,), (M, 3), (N, 3), (N, 2)), "cpu", "cuda")
     assert "multiprocessors = 0 : i64" in both.mlir_module()
+    assert 'text = "cuda dense' in both.mlir_module()
     arrays = [rng.uniform(size=shape).astype("float32") for shape in SHAPES]
     np.testing.assert_array_equal(both.call(*arrays), reduction(*arrays))
 

@@ -29,7 +29,7 @@ from jaxkeops.numpy import Genred
 GAUSSIAN = "Exp(-g * SqDist(x, y)) * b"
 ALIASES = ["g = Pm(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(2)"]
 def start(*wanted):
-    return EmulatedGpus({library!r}, {folder!r}, [(g._formula, d, r) for g, d, r in wanted])
+    return EmulatedGpus({library!r}, {folder!r}, [(g._formula, d, k) for g, d, k in wanted])
 def arrays(M, N, dtype="float32", batch=((), (), (), ())):
     rng = np.random.default_rng(0)
     shapes = (1,), (M, 3), (N, 3), (N, 2)
@@ -69,12 +69,13 @@ def test_reductions_agree_with_the_cpu(with_gpus):
         Genred("SqDist(x, y) * g", ALIASES[:3], "Min_ArgMin", axis=1),
         Genred("g * (x | y)", ALIASES, "SumSoftMaxWeight", axis=1, formula2="b"),
     ]
-    gpus = start(*((g, d, False) for g in dense for d in ("float32", "float64")))
+    kinds = [(d, k) for d in ("float32", "float64") for k in ("few", "dense")]
+    gpus = start(*((g, d, k) for g in dense for d, k in kinds))
     for reduction in dense:
         for dtype in ("float32", "float64"):
             for M, N in ((1, 1), (7, 1300), (600, 40)):
                 check(reduction, arrays(M, N, dtype)[:reduction.nargs])
-    assert gpus.compiled == 2 * len(dense)
+    assert gpus.compiled == 4 * len(dense)
     assert gpus.counts().live_bytes == 0
     """)
 
@@ -87,7 +88,7 @@ def test_many_components_and_many_sums(with_gpus):
         Genred("SqDist(x, y) * g", many[:3], "Min_ArgMin", axis=1),
         Genred("g * (x | y) / 8", many, "SumSoftMaxWeight", axis=1, formula2="b"),
     ]
-    gpus = start(*((g, "float32", ranged) for g in made for ranged in (False, True)))
+    gpus = start(*((g, "float32", kind) for g in made for kind in ("few", "dense", "ranges")))
     rng = np.random.default_rng(0)
     shapes = lambda M, N: ((2, 1, 1), (1, M, 40), (2, N, 40), (1, N, 70))
     ranges = [[0, 5], [5, 9]], [1, 3], [[0, 10], [3, 4], [20, 30]]
@@ -109,7 +110,7 @@ def test_many_components_and_many_sums(with_gpus):
 def test_batches_halves_and_empty_reductions(with_gpus):
     with_gpus("""
     reduction = Genred(GAUSSIAN, ALIASES, "Sum", axis=1)
-    gpus = start((reduction, "float32", False), (reduction, "float16", False))
+    gpus = start((reduction, "float32", "few"), (reduction, "float16", "few"))
     check(reduction, arrays(9, 30, batch=((), (2, 1), (3,), (2, 3))))
     check(reduction, arrays(9, 30, batch=((2, 1, 1, 1, 2), (3, 1, 2, 1), (2, 1, 2), (3, 1, 1, 2))))
     check(reduction, arrays(9, 0))
@@ -143,7 +144,7 @@ def test_a_gpu_is_chosen_by_its_number(with_gpus):
 def test_ranges(with_gpus):
     with_gpus("""
     reduction = Genred(GAUSSIAN, ALIASES, "Sum", axis=1)
-    gpus = start((reduction, "float32", True))
+    gpus = start((reduction, "float32", "ranges"))
     rows, ends, columns = [[0, 5], [5, 9]], [1, 3], [[0, 10], [3, 4], [20, 30]]
     back = [[0, 3], [3, 4], [4, 10], [20, 30]], [1, 3, 4, 5]
     ranges = [*(rows, ends, columns), *back, [[0, 5], [0, 5], [5, 9], [0, 5], [5, 9]]]
@@ -164,7 +165,7 @@ def test_ranges(with_gpus):
 def test_code_is_kept_on_disk(with_gpus):
     text = """
     reduction = Genred(GAUSSIAN, ALIASES, "Sum", axis=1)
-    gpus = start((reduction, "float32", False))
+    gpus = start((reduction, "float32", "dense"))
     assert gpus.compiled == 0
     kernel = __import__("jaxkeops.compiler").compiler.cuda_kernel(reduction._formula, "float32")
     assert gpus.compiled == {compiled}, gpus.compiled

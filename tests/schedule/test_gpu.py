@@ -9,7 +9,7 @@ from jaxkeops.backends import llvm
 from jaxkeops.backends.cuda import Cut, tile_bytes
 from jaxkeops.formula import make_formula, read_formulas
 from jaxkeops.ir import Input
-from jaxkeops.schedule import choose_cut, lower, lower_for_gpus
+from jaxkeops.schedule import choose_cut, few_rows, lower, lower_for_gpus
 
 GAUSSIAN = "Exp(-SqDist(x, y)) * b"
 
@@ -38,9 +38,14 @@ def test_wide_rows_get_fewer_of_them():
     assert rows[-1] == 1
 
 
-def test_one_row_a_thread_needs_no_other_kernel_for_few_rows():
-    assert cut_of("Sum", GAUSSIAN, 3).few_threads > 0
-    assert cut_of("Sum", GAUSSIAN, 200).few_threads == 0
+@pytest.mark.parametrize(("D", "most"), [(3, 384), (16, 384), (64, 96), (784, 96)])
+def test_few_rows_get_tiles_of_a_warp(D, most):
+    program = lower_for_gpus(formula_of("Sum", GAUSSIAN, D), "float32", "int64")
+    cut, usual = choose_cut(program, few=True), choose_cut(program)
+    assert cut.tile_rows == 32
+    assert cut.threads * cut.min_blocks == usual.threads * usual.min_blocks
+    assert few_rows(program) == most
+    assert tile_bytes(program, cut) < tile_bytes(program, usual) or D <= 16
 
 
 def test_wide_columns_get_smaller_tiles():

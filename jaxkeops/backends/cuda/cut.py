@@ -11,8 +11,6 @@ class Cut:
 
     rows:       of a thread, kept in registers; each column that is read serves all of them.
     threads:    of a block, a multiple of 32.
-    few_threads: of a block where there are too few rows to fill one of the others, one row each; 0:
-                no kernel of its own for that.
     tile:       columns in shared memory at a time, a multiple of `chunk`; they are summed in the
                 dtype of the data before the total takes them.
     chunk:      columns that are searched again for an extremum, a multiple of 4.
@@ -34,7 +32,6 @@ class Cut:
 
     rows: int = 4
     threads: int = 128
-    few_threads: int = 32
     tile: int = 256
     chunk: int = 32
     group: int = 4

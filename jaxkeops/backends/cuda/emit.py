@@ -7,7 +7,6 @@ column, a pair, and the end of a row.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -71,20 +70,15 @@ def emit(program: Program, cut: Cut, ranged: bool = False) -> Source:
         output_functions(program, cut, in_memory=taken.lost),
         *map(_text, ("outputs.cuh", "rows.cu", "combine.cu", "fill.cu")),
     ]
-    few = bool(cut.few_threads) and not ranged and not by_tiles
-    if few:
-        parts.append(_text("few_rows.cu"))
     if totals:
         parts.append(_text("totals.cu"))
     if ranged:
         parts.append(_text("plan.cu"))
     if scratch:
         parts += [column_function(program), _text("columns.cu")]
-    launches = [_launch(program, cut, ranged, taken, totals, tile.bytes, width)]
-    if few:
-        launches.insert(0, _few_rows(launches[0], cut))
+    launch = _launch(program, cut, ranged, taken, totals, tile.bytes, width)
     used = {s.slot for s in ir.topological(program.columns) if isinstance(s, Load | Centre)}
-    return Source("\n".join(parts), tuple(launches), tuple(sorted(used)) if scratch else ())
+    return Source("\n".join(parts), (launch,), tuple(sorted(used)) if scratch else ())
 
 
 @lru_cache(maxsize=1)
@@ -138,23 +132,6 @@ def _text(name: str) -> str:
     return (TEXTS / name).read_text(encoding="utf-8")
 
 
-def _few_rows(launch: Launch, cut: Cut) -> Launch:
-    """The same launch with a main step of smaller tiles, up to half a tile of the other."""
-    steps = [
-        replace(step, function="few_rows", threads=cut.few_threads)
-        if step.function == "rows"
-        else step
-        for step in launch.steps
-    ]
-    return replace(
-        launch,
-        steps=tuple(steps),
-        tile_rows=cut.few_threads,
-        wave_blocks=cut.wave_blocks * cut.threads // cut.few_threads,
-        rows_at_most=max(cut.few_threads, cut.tile_rows // 2),
-    )
-
-
 def _constants(
     program: Program,
     cut: Cut,
@@ -178,7 +155,6 @@ def _constants(
         "OUTPUTS": len(program.outputs),
         "ROWS": cut.rows,
         "THREADS": cut.threads,
-        "FEW_THREADS": cut.few_threads,
         "MIN_BLOCKS": cut.min_blocks,
         "COMBINE_THREADS": COMBINE_THREADS,
         "PLAN_THREADS": PLAN_THREADS,

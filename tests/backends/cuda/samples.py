@@ -38,7 +38,6 @@ SMALL = Cut(rows=2, threads=32, tile=64, chunk=16)
 LOOPS = Cut(
     rows=1,
     threads=32,
-    few_threads=0,
     tile=16,
     chunk=8,
     pair_rows=4,

@@ -39,8 +39,8 @@ WORKLOADS = {
 }
 
 
-def compiled(program: Program, architecture: str):
-    text = cuda.emit(program, choose_cut(program)).text
+def compiled(program: Program, architecture: str, few: bool = False):
+    text = cuda.emit(program, choose_cut(program, few)).text
     return toolkit.functions(toolkit.compile_cubin(text, architecture))
 
 
@@ -136,6 +136,21 @@ def test_rows_stay_in_registers(name, architecture):
     ).values():
         assert function.stack == function.local == 0
         assert function.registers <= 168  # 3 blocks of 128 threads
+
+
+@needs_toolkit
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_few_rows_take_little_more(name):
+    """A column is read for one row instead of four."""
+    reduction, formula, aliases, opcode, times, slots = WORKLOADS[name]
+    program = program_of(reduction, formula, "float32", aliases)
+    for function in compiled(program, "sm_90", few=True).values():
+        assert function.stack == function.local == 0
+    rows = compiled(program, "sm_90", few=True)["rows"]
+    loop = max(rows.loops, key=lambda loop: loop.opcodes[opcode])
+    pairs = loop.opcodes[opcode] / times
+    assert pairs == 4
+    assert loop.slots / pairs <= 1.2 * slots
 
 
 @needs_toolkit

@@ -37,7 +37,7 @@ WORKLOADS = {
 }
 
 
-def text_of(name: str, dtype: str = "float32") -> str:
+def text_of(name: str, dtype: str = "float32", few: bool = False) -> str:
     reduction, formula, D, E = WORKLOADS[name]
     weighted = reduction == "SumSoftMaxWeight"
     aliases = ["g = Pm(1)", f"x = Vi({D})", f"y = Vj({D})", f"b = Vj({E})", f"e = Vi({E})"]
@@ -46,7 +46,7 @@ def text_of(name: str, dtype: str = "float32") -> str:
     options = {"count": 10} if reduction == "ArgKMin" else {}
     made = make_formula(reduction, node, inputs, *weights, **options)
     program = lower_for_gpus(made, dtype, "int64")
-    return cuda.emit(program, choose_cut(program)).text
+    return cuda.emit(program, choose_cut(program, few)).text
 
 
 @lru_cache
@@ -59,6 +59,13 @@ def test_nothing_spills(name):
     """Each on one architecture."""
     architecture = ARCHITECTURES[list(WORKLOADS).index(name) % 5]
     for function in compiled(name, "float32", architecture).values():
+        assert function.stack == function.local == 0
+
+
+@pytest.mark.parametrize("name", ["distances", "gradient", "nearest", "both", "attention"])
+def test_nothing_of_few_rows_spills(name):
+    cubin = toolkit.compile_cubin(text_of(name, few=True), "sm_90")
+    for function in toolkit.functions(cubin).values():
         assert function.stack == function.local == 0
 
 

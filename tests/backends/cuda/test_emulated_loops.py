@@ -181,7 +181,7 @@ def test_any_cut_gives_the_same(tmp_path, rng):
     cuts = [
         replace(LOOPS, passes=False),
         replace(LOOPS, pair_rows=8, part_columns=8, components=16),
-        cuda.Cut(rows=1, few_threads=0, tile=64, part_columns=16, min_blocks=2),
+        cuda.Cut(rows=1, tile=64, part_columns=16, min_blocks=2),
     ]
     programs = [program(name, "float64") for name in ("wide", "both", "softmax", "gradient")]
     built = build(tmp_path, [(each, cuda.emit(each, cut)) for each in programs for cut in cuts])
