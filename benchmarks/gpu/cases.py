@@ -93,7 +93,7 @@ def _of(name: str, title: str, formula: str, dense: Any, D: int, **options: Any)
 
 
 CASES = (
-    _sum(3, 1, 9.44),
+    _sum(3, 1, 8.44),
     Case(_of("gradient-d3", "gradient in x, D=3", GRADIENT, gradient, 3), 12.44),
     Case(_of("laplacian-d3", "Laplacian, D=3", "Exp(-g * Norm2(x - y)) * b", laplacian, 3), 16.0),
     Case(

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from .. import ir
-from ..backends.cuda import MACHINE, Cut, NotByTilesError, Planes, planes_of, tile_bytes
+from ..backends.cuda import (
+    MACHINE,
+    Cut,
+    NotByTilesError,
+    Planes,
+    planes_of,
+    scaling_of,
+    tile_bytes,
+)
 from ..dtypes import FLOATS
 from ..formula import Formula
 from .lower import lower
@@ -23,6 +32,9 @@ WARP = 32
 GROUP = 4
 # Instructions in the loop over pairs that the compiler is given at most: about 100 ms.
 CODE = 4000
+
+# A second loop is worth it that saves one of so many operations of a pair.
+WORTH_SCALING = 16
 
 # Components of a row up to which registers hold four of them: all is then written out.
 FEW_COMPONENTS = 24
@@ -151,6 +163,7 @@ def _by_rows(program: ir.Program) -> Cut:
     while tile > GROUP and tile * columns * words * 4 > TILE_BYTES:
         tile //= 2
     return Cut(
+        scaled=words == 1 and group == GROUP and _pays_to_scale(program),
         rows=rows,
         tile=tile,
         chunk=min(CHUNK, tile),
@@ -158,6 +171,21 @@ def _by_rows(program: ir.Program) -> Cut:
         min_blocks=min_blocks,
         register_lists=register_lists,
     )
+
+
+def _pays_to_scale(program: ir.Program) -> bool:
+    """Whether scaled rows save enough of a pair to be worth a second loop in the code."""
+    scaling = scaling_of(program)
+    if scaling is None:
+        return False
+    exact, scaled = (_operations(roots) for roots in (ir.roots(program.accumulator), scaling.roots))
+    return (exact - scaled) * WORTH_SCALING >= exact
+
+
+def _operations(roots: Sequence[ir.Scalar]) -> int:
+    """At a pair; a sign costs nothing."""
+    at_pairs = [s for s in ir.topological(roots) if s.rate == ir.PAIR and isinstance(s, ir.Apply)]
+    return sum(s.instr.name != "neg" for s in at_pairs)
 
 
 def _sums(accumulator: ir.Accumulator) -> int:

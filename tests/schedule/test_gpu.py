@@ -28,7 +28,13 @@ def formula_of(reduction: str, formula: str, D: int, E: int = 1, **options):
 
 @pytest.mark.parametrize("reduction", ["Sum", "LogSumExp", "Min_ArgMin"])
 def test_what_is_small_gets_the_plain_cut(reduction):
-    assert cut_of(reduction, GAUSSIAN, 3) == Cut()
+    assert cut_of(reduction, GAUSSIAN, 3) == Cut(scaled=reduction == "Sum")
+
+
+def test_rows_are_scaled_where_that_saves_much_of_a_pair():
+    assert [cut_of("Sum", GAUSSIAN, D).scaled for D in (1, 3, 6, 16)] == [True, True, True, False]
+    assert not cut_of("Sum", GAUSSIAN, 3, dtype="float64").scaled
+    assert not cut_of("Sum", "Exp(-SqDist(x, y)) * (x | y)", 3).scaled
 
 
 def test_wide_rows_get_fewer_of_them():

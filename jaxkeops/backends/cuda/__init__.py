@@ -14,4 +14,5 @@ from .planes import (
     Planes as Planes,
     planes_of as planes_of,
 )
+from .scaling import Scaling as Scaling, scaling_of as scaling_of
 from .tile import tile_bytes as tile_bytes

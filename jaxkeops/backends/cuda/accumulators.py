@@ -9,6 +9,7 @@ from ... import ir
 from ...ir import Apply, Index, Program, Scalar
 from .body import Body, function
 from .cut import Cut
+from .scaling import Scaling
 from .values import COLUMN_ARRAY, PARAMETERS, ROW_ARRAY, Values
 
 PAIR_ARGUMENTS = [PARAMETERS, ROW_ARRAY, COLUMN_ARRAY]
@@ -36,14 +37,18 @@ class Accumulation:
     passes: int = 1
 
 
-def accumulation(program: Program, values: Values, cut: Cut) -> Accumulation:
-    """How `program` accumulates."""
+def accumulation(
+    program: Program, values: Values, cut: Cut, scaling: Scaling | None
+) -> Accumulation:
+    """How `program` accumulates, of rows that may be scaled."""
     names = values.names()
     match program.accumulator:
         case ir.Total() | ir.ShiftedExp() if values.planes.parts:
             return _parts(program, values, cut)
         case ir.Total(terms):
-            return Accumulation((*STATE, "total.cuh"), {}, _add_pair(names, terms), len(terms), 0)
+            ways = {"Exact": terms} | ({"Scaled": scaling.roots} if scaling else {})
+            functions = "\n".join(_add_pair(names, way, roots) for way, roots in ways.items())
+            return Accumulation((*STATE, "total.cuh"), {}, functions, len(terms), 0)
         case ir.Extremum(terms, sense):
             with_index = any(isinstance(value, Index) for value in program.given)
             constants = {"bool LEAST": "true" if sense == "min" else "false"}
@@ -69,7 +74,7 @@ def accumulation(program: Program, values: Values, cut: Cut) -> Accumulation:
             )
 
 
-def _add_pair(names: dict[Scalar, str], terms: Sequence[Scalar]) -> str:
+def _add_pair(names: dict[Scalar, str], way: str, terms: Sequence[Scalar]) -> str:
     body = Body(names)
     added = []
     for k, term in enumerate(terms):
@@ -79,7 +84,8 @@ def _add_pair(names: dict[Scalar, str], terms: Sequence[Scalar]) -> str:
             added.append(f"sum[{k}] = math::fma({a}, {b}, sum[{k}]);")
         else:
             added.append(f"sum[{k}] += {body.names([term])[0]};")
-    return function("void", "add_pair", [*PAIR_ARGUMENTS, "Real *sum"], [*body.lines, *added])
+    arguments = [way, *PAIR_ARGUMENTS, "Real *sum"]
+    return function("void", "add_pair", arguments, [*body.lines, *added])
 
 
 def _shifted_exp(program: Program, names: dict[Scalar, str], sums: ir.ShiftedExp) -> Accumulation:

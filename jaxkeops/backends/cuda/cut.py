@@ -25,6 +25,7 @@ class Cut:
     components: that are in shared memory at a time, a multiple of 4.
     part_rows, part_columns: of sums that differ by their component alone, those that a thread adds
                 up: multiples of 4.
+    scaled: whether rows and columns may be scaled, where exponents want that: see texts/scaled.cuh.
     passes: whether all columns are taken again for each share of sums, where there are more than a
                 block holds; else each tile goes to the workspace.
     wave_blocks: blocks of `threads` that fill a multiprocessor, see `Launch`.
@@ -41,6 +42,7 @@ class Cut:
     components: int = 16
     part_rows: int = 8
     part_columns: int = 8
+    scaled: bool = False
     passes: bool = True
     wave_blocks: int = 8
 

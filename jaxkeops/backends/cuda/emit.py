@@ -18,6 +18,7 @@ from .cut import Cut
 from .launch import Launch, Source, Step
 from .outputs import output_functions, total_widths
 from .planes import planes_of
+from .scaling import Scaling, scaling_functions, scaling_of
 from .spelling import TYPES
 from .sweeps import part_types, recomputed_planes, shared_values, sweep_types
 from .tile import TileSizes, even, tile_of
@@ -42,18 +43,21 @@ def emit(program: Program, cut: Cut, ranged: bool = False) -> Source:
     """
     values = values_of(program, planes_of(program))
     by_tiles = bool(values.planes.leaves or values.planes.parts)
-    taken = accumulation(program, values, cut)
+    scaling = scaling_of(program) if cut.scaled else None
+    taken = accumulation(program, values, cut, scaling)
     totals = sum(output.width for _, output in total_widths(program))
     tile = tile_of(program, values, cut)
     scratch = by_tiles and bool(program.columns)
     width = program.column_width if scratch else 0
     parts = [
         prelude(),
-        _constants(program, cut, ranged, values, taken, totals, tile, width),
+        _constants(program, cut, ranged, values, taken, totals, tile, width, scaling),
         *map(_text, ("power_of_two.cuh", "numbers.cuh", "call.cuh")),
         value_functions(program, values, scratch),
         recomputed_planes(program, values),
         *map(_text, ("columns.cuh", "sums.cuh")),
+        scaling_functions(program, scaling, values) if scaling else "",
+        _text("scaled.cuh" if scaling else "unscaled.cuh"),
         *(
             (
                 _text("planes.cuh"),
@@ -141,6 +145,7 @@ def _constants(
     totals: int,
     tile: TileSizes,
     column_width: int,
+    scaling: Scaling | None,
 ) -> str:
     counts = {
         "PARAMETER": len(values.parameters),
@@ -169,6 +174,8 @@ def _constants(
         "STAGED": tile.staged,
         "PASSES": taken.passes,
         "KEPT": len(values.kept),
+        "SCALED": len(scaling.rows) if scaling else 0,
+        "SCALES": len(scaling.scales) if scaling else 0,
         "COMMON": even(values.planes.common),
         "STATE_VALUES": counts["STATE"],
         "STATE_POSITIONS": counts["POSITION"],

@@ -8,6 +8,7 @@ from ... import ir
 from ...dtypes import FLOATS
 from .cut import Cut
 from .planes import planes_of
+from .scaling import scaling_of
 from .values import Values, values_of
 
 INDEX_BYTES = 8
@@ -42,7 +43,10 @@ def tile_of(program: ir.Program, values: Values, cut: Cut) -> TileSizes:
     powers = bool(planes.parts) and isinstance(program.accumulator, ir.ShiftedExp)
     columns = cut.tile * max(len(values.columns), 1)
     if not planes.leaves and not planes.parts:
-        return TileSizes(0, False, columns * real)
+        scaling = scaling_of(program) if cut.scaled else None
+        # `Scaling` of texts/scaled.cuh
+        numbers = len(scaling.rows) + len(scaling.scales) + 1 if scaling else 0
+        return TileSizes(0, False, (columns + numbers) * real)
     swept = max(
         (
             (len(sweep.sources.rows) * cut.threads + len(sweep.sources.columns) * cut.tile)

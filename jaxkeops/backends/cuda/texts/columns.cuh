@@ -25,6 +25,10 @@ DEVICE Number &plane_at(Number *tile, int plane, int column, int row) {
 // Where the groups of four end that are read as such: the columns behind come one by one.
 DEVICE int end_of_groups(int first, int last) { return GROUP == 4 ? first + (last - first) / 4 * 4 : first; }
 
+// How a pair is computed: of rows and columns as they are, or as scaled.cuh makes them.
+struct Exact {};
+struct Scaled {};
+
 DEVICE void put_column(Real *tile, int k, const Real *v) {
 #pragma unroll
     for (int c = 0; c < COLUMN_VALUES; ++c)

@@ -9,6 +9,7 @@ DEVICE void fill_tile(
     for (int k = threadIdx.x; k < count; k += THREADS) {
         Real v[COLUMN_SLOTS];
         column_values(arrays, column_at(call, rows, position + k), p, v);
+        scale_column(tile, v);
         put_column(tile, k, v);
     }
 }

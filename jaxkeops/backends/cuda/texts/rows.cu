@@ -16,9 +16,13 @@ DEVICE void reduce(const Call &call, const Block &block, const Tile &tile, unsig
         {
             Real p[PARAMETER_SLOTS], u[ROWS][ROW_SLOTS];
             parameter_values(arrays, p);
+#pragma unroll 1
+            for (bool tried = false;; tried = true) {
 #pragma unroll
-            for (int r = 0; r < ROWS; ++r)
-                row_values(arrays, smaller(first + r * THREADS, tile.end - 1), p, u[r]);
+                for (int r = 0; r < ROWS; ++r)
+                    row_values(arrays, smaller(first + r * THREADS, tile.end - 1), p, u[r]);
+                if (scale_rows<ROWS>(p, u, columns, tried)) break;
+            }
 #pragma unroll 1
             for (int pass = 0; pass < PASSES; ++pass) {
                 unsigned turn = 0;

@@ -34,6 +34,25 @@ template <int ROWS, int THREADS> struct Rows {
         for (int r = 0; r < ROWS; ++r)
 #pragma unroll
             for (int k = 0; k < STATE_VALUES; ++k) sum[r][k] = 0;
+        if constexpr (SCALED > 0) {
+            if (are_scaled(columns)) add_columns(Scaled(), p, u, columns, count, sum);
+            else add_columns(Exact(), p, u, columns, count, sum);
+        } else {
+            add_columns(Exact(), p, u, columns, count, sum);
+        }
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r)
+#pragma unroll
+            for (int k = 0; k < STATE_VALUES; ++k)
+                add_sum(state[r].value[k], state[r].lost[k], sum[r][k]);
+    }
+
+  private:
+    // way: which function of a pair.
+    template <class Way>
+    DEVICE static void add_columns(
+        Way way, const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int count,
+        Real (*sum)[STATE_SLOTS]) {
         int at = end_of_groups(0, count);
         const Real *group = columns;
         const Real *const end = group_at(columns, at);
@@ -44,19 +63,14 @@ template <int ROWS, int THREADS> struct Rows {
 #pragma unroll
             for (int q = 0; q < 4; ++q)
 #pragma unroll
-                for (int r = 0; r < ROWS; ++r) add_pair(p, u[r], v[q], sum[r]);
+                for (int r = 0; r < ROWS; ++r) add_pair(way, p, u[r], v[q], sum[r]);
         }
 #pragma unroll 1
         for (; at < count; ++at) {
             Real v[COLUMN_SLOTS];
             get_column(columns, at, v);
 #pragma unroll
-            for (int r = 0; r < ROWS; ++r) add_pair(p, u[r], v, sum[r]);
+            for (int r = 0; r < ROWS; ++r) add_pair(way, p, u[r], v, sum[r]);
         }
-#pragma unroll
-        for (int r = 0; r < ROWS; ++r)
-#pragma unroll
-            for (int k = 0; k < STATE_VALUES; ++k)
-                add_sum(state[r].value[k], state[r].lost[k], sum[r][k]);
     }
 };
