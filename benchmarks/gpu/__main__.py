@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ def _list(cases: list[Case]) -> None:
 
 def _build() -> None:
     """The extension module from this clone, if it is not there: CMake, nanobind and jaxlib are."""
-    if list((ROOT / "jaxkeops").glob("_native*.so")):
+    # One that was built for another Python is of no use.
+    if any((ROOT / "jaxkeops" / f"_native{suffix}").exists() for suffix in EXTENSION_SUFFIXES):
         return
     folder = ROOT / "build" / "gpu"
     asked = [sys.executable, "-m", "nanobind", "--cmake_dir"]

@@ -54,15 +54,26 @@ KERNEL(%(threads)d, 1) probe(ARGUMENT Call call) {
 """
 FMA = "a[k] = math::fma(a[k], start, start);"
 EXP = "a[k] = math::exp2(a[k]);"
-READ = """
+CLAMP = "a[k] = math::greatest(math::least(a[k], start), start - turn);"
+READ_4 = """
+    float x;
+    asm volatile("ld.shared.f32 %0, [%1];" : "=f"(x) : "r"(place + 16 * k + turn % 2 * 256));
+    a[k] += x;"""
+READ_8 = """
+    float x, y;
+    asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];"
+                 : "=f"(x), "=f"(y) : "r"(place + 16 * k + turn % 2 * 256));
+    a[k] += x + y;"""
+READ_16 = """
     float x, y, z, w;
     asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];"
                  : "=f"(x), "=f"(y), "=f"(z), "=f"(w) : "r"(place + 16 * k + turn % 2 * 256));
     a[k] += (x + y) + (z + w);"""
 SHARED = """
-    const unsigned place = (unsigned)__cvta_generic_to_shared(memory);
+    unsigned place = (unsigned)__cvta_generic_to_shared(memory);
     ((float *)memory)[threadIdx.x] = start;
     __syncthreads();"""
+OWN_PLACE = SHARED + "place += threadIdx.x % 32 * 16;"
 MMA = """
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
                  "{%0, %1, %2, %3}, {%4, %4, %4, %4}, {%4, %4}, {%0, %1, %2, %3};"
@@ -104,7 +115,11 @@ PROBES = (
     Probe("exp2", EXP, "MUFU", 8.0),
     Probe("exp2 and 7 multiply-adds", 7 * FMA + EXP, "MUFU", 8.0),
     Probe("exp2 and 8 multiply-adds", 8 * FMA + EXP, "MUFU", 9.0),
-    Probe("16 bytes of shared memory, one place for all lanes", READ, "LDS", 8.0, SHARED),
+    Probe("a minimum and a maximum", CLAMP, "FMNMX", 4.0),
+    Probe("4 bytes of shared memory, one place for all lanes", READ_4, "LDS", 4.0, SHARED),
+    Probe("8 bytes of shared memory, one place for all lanes", READ_8, "LDS", 4.0, SHARED),
+    Probe("16 bytes of shared memory, one place for all lanes", READ_16, "LDS", 8.0, SHARED),
+    Probe("16 bytes of shared memory, each lane its own", READ_16, "LDS", 16.0, OWN_PLACE),
     Probe(
         "a product of matrices, 16 by 8 by 16",
         MMA,

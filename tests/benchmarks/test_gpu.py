@@ -74,15 +74,22 @@ def test_tests_run_by_the_same_python_and_end_in_time(monkeypatch, tmp_path):
 def test_a_probe_holds_little_but_what_it_is_for(probe):
     (function,) = toolkit.functions(toolkit.compile_cubin(probe.text, "sm_90")).values()
     loop = max(function.loops, key=lambda loop: loop.opcodes[probe.opcode])
-    assert loop.opcodes[probe.opcode] in (probes.CHAINS, 8 * probes.CHAINS)
+    times = probe.body.count("a[k] = math::fma") if probe.opcode == "FFMA" else 1
+    times = 2 if probe.opcode == "FMNMX" else times
+    assert loop.opcodes[probe.opcode] == times * probes.CHAINS
     # Nothing else may hold it up: what the others take is less.
     assert loop.slots <= probes.CHAINS * probe.cycles + 6
     assert function.stack == function.local == 0
 
 
-def walked(monkeypatch, seconds: dict[str, float], until: float = math.inf) -> list[run.Row]:
-    """The rows of one case whose engines take so long for each 10000 rows."""
-    monkeypatch.setattr(run, "SIZES", (100, 1000))
+def walked(
+    monkeypatch,
+    seconds: dict[str, float],
+    until: float = math.inf,
+    sizes: tuple[int, ...] = (100, 1000),
+) -> list[run.Row]:
+    """The rows of one case whose engines take so long for 100 rows."""
+    monkeypatch.setattr(run, "SIZES", sizes)
     monkeypatch.setattr(run.clock, "seconds", lambda engine, limit: engine.start()[0])
     monkeypatch.setattr(run, "error", lambda *_: 0.0)
 
@@ -98,15 +105,37 @@ def walked(monkeypatch, seconds: dict[str, float], until: float = math.inf) -> l
 
 
 def test_competitors_that_would_take_too_long_are_left_out(monkeypatch):
-    rows = walked(monkeypatch, {"jaxkeops.torch": 1.0, "torch": 1.0, "quick": 0.01})
+    names = {"jaxkeops.torch": 0.1, "jaxkeops.jax": 0.1, "torch": 1.0, "quick": 0.01}
+    rows = walked(monkeypatch, names)
     found = {(row["engine"], row["rows"]): row for row in rows}
-    assert found["jaxkeops.torch", 1000]["seconds"] == 100
+    assert found["jaxkeops.torch", 1000]["seconds"] == 10
+    assert "the same kernel" in found["jaxkeops.jax", 1000]["left_out"]
     assert found["torch", 1000]["left_out"] == "would take about 100 s"
     assert found["quick", 1000]["seconds"] == 1.0
     assert "no such thing" in found["broken", 100]["failed"]
     assert ("broken", 1000) not in found
     ratios = {(each["over"], each["rows"]): each["times"] for each in run.ratios(rows)}
-    assert ratios == {("torch", 100): 1.0, ("quick", 100): 0.01, ("quick", 1000): 0.01}
+    expected = {("torch", 100): 10.0, ("quick", 100): 0.1, ("quick", 1000): 0.1}
+    assert ratios == pytest.approx(expected)
+
+
+def test_what_was_left_out_at_one_size_is_not_begun_at_a_larger_one(monkeypatch):
+    rows = walked(monkeypatch, {"jaxkeops.torch": 0.2, "torch": 0.1}, sizes=(100, 1000, 3000))
+    found = {(row["engine"], row["rows"]): row.get("left_out") for row in rows}
+    assert found["torch", 1000] == "would take about 10 s"
+    assert found["torch", 3000] == "would take about 90 s"
+    assert found["jaxkeops.torch", 1000] == "would take about 20 s"
+
+
+def test_ours_comes_first_where_time_is_short(monkeypatch):
+    rows = walked(monkeypatch, {"torch": 0.001, "jaxkeops.torch": 0.001})
+    order = [(row["rows"], row["engine"]) for row in rows if row["engine"] != "broken"]
+    assert order == [
+        (100, "jaxkeops.torch"),
+        (100, "torch"),
+        (1000, "jaxkeops.torch"),
+        (1000, "torch"),
+    ]
 
 
 def test_nothing_begins_when_no_time_is_left(monkeypatch):
