@@ -27,6 +27,7 @@ KERNEL(COMBINE_THREADS, 1) combine(ARGUMENT Call call) {
     const int bits = sharing_bits(call), sharing = 1 << bits, rows = COMBINE_THREADS >> bits;
     const int number = threadIdx.x / rows; // of the threads of a row
     const Index first = number * call.splits >> bits, last = (number + 1) * call.splits >> bits;
+    const Index longest = (call.splits + sharing - 1) >> bits; // that one of them has
     const Walk walk = walk_of(call, block.tile, rows);
     double over[TOTAL_SLOTS] = {};
 #pragma unroll 1
@@ -34,23 +35,23 @@ KERNEL(COMBINE_THREADS, 1) combine(ARGUMENT Call call) {
         const Index row = begin + threadIdx.x % rows;
         const bool there = row < walk.tile.end;
         State state, later;
-        if (there) {
-            restore(call, first, element, row, state);
+        if (there) restore(call, first, element, row, state);
+        // First the splits of its own, then what others made of theirs: one place for all merges,
+        // because those of lists are long.
 #pragma unroll 1
-            for (Index split = first + 1; split < last; ++split) {
-                restore(call, split, element, row, later);
-                merge(call, state, later);
+        for (Index turn = 1; turn < longest + bits; ++turn) {
+            Index split = first + turn;
+            bool takes = there && split < last;
+            if (turn >= longest) {
+                const int apart = 1 << (turn - longest), place = number % (2 * apart);
+                if (there && place == apart) save(call, first, element, row, state);
+                __syncthreads();
+                takes = there && place == 0;
+                split = (number + apart) * call.splits >> bits;
             }
-        }
-#pragma unroll 1
-        for (int apart = 1; apart < sharing; apart *= 2) {
-            const int place = number % (2 * apart);
-            if (there && place == apart) save(call, first, element, row, state);
-            __syncthreads();
-            if (there && place == 0) {
-                restore(call, (number + apart) * call.splits >> bits, element, row, later);
-                merge(call, state, later);
-            }
+            if (!takes) continue;
+            restore(call, split, element, row, later);
+            merge(call, state, later);
         }
         if (there && number == 0) finish_row(call, arrays, walk.tile, element, row, state, over);
     }

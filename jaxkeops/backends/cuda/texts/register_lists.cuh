@@ -24,10 +24,19 @@ DEVICE void insert(State &state, int k, Real value, Index position) {
     }
 }
 
+// One entry of each list at a time, in a loop: what is left moves up, since registers have no index.
 DEVICE void merge(const Call &, State &state, const State &later) {
+    State left = later;
+#pragma unroll 1
+    for (int n = 0; n < ENTRIES; ++n) {
 #pragma unroll
-    for (int k = 0; k < STATE_VALUES; ++k)
-        insert(state, k % LISTS, later.value[k], later.position[k]);
+        for (int k = 0; k < LISTS; ++k) insert(state, k, left.value[k], left.position[k]);
+#pragma unroll
+        for (int k = 0; k + LISTS < STATE_VALUES; ++k) {
+            left.value[k] = left.value[k + LISTS];
+            left.position[k] = left.position[k + LISTS];
+        }
+    }
 }
 
 DEVICE void settle(const Call &, const Arrays &, const Tile &, const Share &, Index, State &) {}
