@@ -28,6 +28,7 @@ LIST_REGISTERS = 96
 TILE_BYTES = 24 * 1024  # of the 48 KiB that a block may have without asking
 TILE = 256  # columns: few enough for the digits of float32, many enough to hide the barriers
 CHUNK = 32
+MATRIX_CHUNK = 16  # of which none is known to be the one, see texts/extremum.cuh
 WARP = 32
 GROUP = 4
 # Instructions in the loop over pairs that the compiler is given at most: about 100 ms.
@@ -96,6 +97,7 @@ def _by_tiles(program: ir.Program, planes: Planes) -> Cut:
     tile = pair_rows * max(4, SUMS // (pair_rows * words * sums))
     part_rows, part_columns = _part_sizes(planes, words)
     lives = planes.leaves or part_columns > 8
+    matrix_units = words == 1 and any(sweep.is_product for sweep in planes.sweeps)
     register_lists = True
     if isinstance(program.accumulator, ir.Lowest):
         entries = len(program.accumulator.values) * program.accumulator.count * (words + 2)
@@ -103,7 +105,7 @@ def _by_tiles(program: ir.Program, planes: Planes) -> Cut:
     cut = Cut(
         rows=1,
         tile=tile,
-        chunk=min(CHUNK, tile),
+        chunk=min(MATRIX_CHUNK if matrix_units else CHUNK, tile),
         # Sums of parts live through the sweeps: with two blocks a thread has 255 registers.
         min_blocks=2 if words > 1 or (planes.parts and lives) else 3,
         register_lists=register_lists,
@@ -112,9 +114,10 @@ def _by_tiles(program: ir.Program, planes: Planes) -> Cut:
         part_columns=part_columns,
         passes=sum(s.count * len(s.folds) for s in planes.sweeps) <= part_rows * part_columns,
         wave_blocks=4,
+        matrix_units=matrix_units,
     )
     while cut.tile > max(pair_rows, GROUP) and tile_bytes(program, cut) > BLOCK_BYTES:
-        cut = replace(cut, tile=cut.tile // 2, chunk=min(CHUNK, cut.tile // 2))
+        cut = replace(cut, tile=cut.tile // 2, chunk=min(cut.chunk, cut.tile // 2))
     return cut
 
 

@@ -28,6 +28,8 @@ class Cut:
     scaled: whether rows and columns may be scaled, where exponents want that: see texts/scaled.cuh.
     passes: whether all columns are taken again for each share of sums, where there are more than a
                 block holds; else each tile goes to the workspace.
+    matrix_units: whether units that multiply matrices of float16 take sums of products of a row and
+                a column, where a GPU has them: for float32, and `tile` a multiple of 16.
     wave_blocks: blocks of `threads` that fill a multiprocessor, see `Launch`.
     """
 
@@ -44,6 +46,7 @@ class Cut:
     part_columns: int = 8
     scaled: bool = False
     passes: bool = True
+    matrix_units: bool = False
     wave_blocks: int = 8
 
     @property

@@ -17,10 +17,11 @@ from .accumulators import Accumulation, accumulation
 from .cut import Cut
 from .launch import Launch, Source, Step
 from .outputs import output_functions, total_widths
+from .pieces import Splits, splits_of
 from .planes import planes_of
 from .scaling import Scaling, scaling_functions, scaling_of
 from .spelling import TYPES
-from .sweeps import part_types, recomputed_planes, shared_values, sweep_types
+from .sweeps import part_types, piece_function, recomputed_planes, shared_values, sweep_types
 from .tile import TileSizes, even, tile_of
 from .values import Values, column_function, value_functions, values_of
 
@@ -46,12 +47,13 @@ def emit(program: Program, cut: Cut, ranged: bool = False) -> Source:
     scaling = scaling_of(program) if cut.scaled else None
     taken = accumulation(program, values, cut, scaling)
     totals = sum(output.width for _, output in total_widths(program))
-    tile = tile_of(program, values, cut)
+    splits = splits_of(program, values.planes, cut)
+    tile = tile_of(program, values, splits, cut)
     scratch = by_tiles and bool(program.columns)
-    width = program.column_width if scratch else 0
+    width = splits.width if scratch or splits.of else 0
     parts = [
         prelude(),
-        _constants(program, cut, ranged, values, taken, totals, tile, width, scaling),
+        _constants(program, cut, ranged, values, taken, totals, tile, splits, width, scaling),
         *map(_text, ("power_of_two.cuh", "numbers.cuh", "call.cuh")),
         value_functions(program, values, scratch),
         recomputed_planes(program, values),
@@ -61,7 +63,8 @@ def emit(program: Program, cut: Cut, ranged: bool = False) -> Source:
         *(
             (
                 _text("planes.cuh"),
-                sweep_types(program, values),
+                *map(_text, ("pieces.cuh", "matrix_sweep.cuh") if splits.of else ()),
+                sweep_types(program, values, splits),
                 part_types(program, values) if values.planes.parts else "",
                 shared_values(values),
                 _text("fill_planes.cuh"),
@@ -80,9 +83,13 @@ def emit(program: Program, cut: Cut, ranged: bool = False) -> Source:
         parts.append(_text("plan.cu"))
     if scratch:
         parts += [column_function(program), _text("columns.cu")]
-    launch = _launch(program, cut, ranged, taken, totals, tile.bytes, width)
-    used = {s.slot for s in ir.topological(program.columns) if isinstance(s, Load | Centre)}
-    return Source("\n".join(parts), (launch,), tuple(sorted(used)) if scratch else ())
+    if splits.of:
+        parts += [piece_function(values, splits), _text("pieces.cu")]
+    of_columns = (*(["columns"] if scratch else []), *(["pieces"] if splits.of else []))
+    launch = _launch(program, cut, ranged, taken, totals, tile.bytes, width, of_columns)
+    read = (*(program.columns if scratch else ()), *splits.columns)
+    used = {s.slot for s in ir.topological(read) if isinstance(s, Load | Centre)}
+    return Source("\n".join(parts), (launch,), tuple(sorted(used)))
 
 
 @lru_cache(maxsize=1)
@@ -99,6 +106,7 @@ def _launch(
     totals: int,
     tile_bytes: int,
     column_width: int,
+    of_columns: Iterable[str],
 ) -> Launch:
     real = FLOATS[program.dtype].bytes
     warps = max(cut.threads, COMBINE_THREADS) // 32
@@ -110,8 +118,7 @@ def _launch(
     ]
     if totals:
         steps.append(Step("totals", "elements", COMBINE_THREADS, warps * DOUBLE_BYTES))
-    if column_width:
-        steps.insert(1, Step("columns", "columns", COMBINE_THREADS))
+    steps[1:1] = [Step(name, "columns", COMBINE_THREADS) for name in of_columns]
     if ranged:
         # Rows that no block of the ranges names get the value of an empty reduction.
         fill = Step("fill", "rows", COMBINE_THREADS)
@@ -144,6 +151,7 @@ def _constants(
     taken: Accumulation,
     totals: int,
     tile: TileSizes,
+    splits: Splits,
     column_width: int,
     scaling: Scaling | None,
 ) -> str:
@@ -168,10 +176,14 @@ def _constants(
         "GROUP": cut.group,
         "COLUMN_VALUES": len(values.columns),
         "COLUMN_WIDTH": column_width,
+        "PRODUCTS": len(splits.of),
         "PLANES": values.planes.count,
+        "PLANE_ROW": tile.plane_row,
+        "GROUP_SIZE": tile.group,
         "PAIR_ROWS": cut.pair_rows,
         "STAGED_COMPONENTS": cut.components,
         "STAGED": tile.staged,
+        "ROW_WORDS": tile.row_words,
         "PASSES": taken.passes,
         "KEPT": len(values.kept),
         "SCALED": len(scaling.rows) if scaling else 0,
@@ -189,6 +201,7 @@ def _constants(
         f"constexpr Index TILE_ROWS = {cut.tile_rows};",
         f"constexpr bool RANGED = {'true' if ranged else 'false'};",
         f"constexpr bool POWERS = {'true' if tile.powers else 'false'};",
+        f"constexpr bool BY_COLUMNS = {'true' if values.planes.parts else 'false'};",
         *_typed(taken.constants.items()),
     ]
     stored = f"typedef {TYPES[program.stored]} Stored;"

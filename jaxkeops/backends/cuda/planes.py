@@ -26,6 +26,7 @@ from ...ir import (
     Load,
     Scalar,
 )
+from .body import factors
 
 MOST = 4  # planes of a tile: more do not fit into shared memory
 # Components up to which shared memory holds what is common: 8 KiB of float32. Beyond, it is made
@@ -62,6 +63,11 @@ class Sweep:
     @property
     def count(self) -> int:
         return self.folds[0].count
+
+    @property
+    def is_product(self) -> bool:
+        """Whether its terms are products of a row's number with a column's."""
+        return len(self.folds) == 1 and _is_product(self.folds[0])
 
 
 @dataclass(frozen=True)
@@ -173,9 +179,9 @@ def planes_of(program: ir.Program) -> Planes:
     if len(all_folds) != len(folds) + len(guards):
         raise NotByTilesError("guards do not share sums")
     sweeps, leaves = [], {}
-    for count in dict.fromkeys(fold.count for fold in all_folds):
-        same = tuple(fold for fold in all_folds if fold.count == count)
-        sweeps.append(Sweep(same, _sources([fold.body for fold in same], count), len(leaves)))
+    for same in _together(all_folds):
+        sources = _sources([fold.body for fold in same], same[0].count)
+        sweeps.append(Sweep(same, sources, len(leaves)))
         leaves |= {fold: len(leaves) + k for k, fold in enumerate(same)}
     checks = []
     for guard, (inner,) in within.items():
@@ -236,6 +242,19 @@ def _loops(ends: Iterable[Scalar]) -> tuple[list[Fold], list[Guard]]:
         [scalar for scalar in found if isinstance(scalar, Fold)],
         [scalar for scalar in found if isinstance(scalar, Guard)],
     )
+
+
+def _together(folds: Iterable[Fold]) -> list[tuple[Fold, ...]]:
+    """Folds of one length share a sweep, but for products: each is one of matrices."""
+    groups: dict[object, list[Fold]] = {}
+    for fold in folds:
+        groups.setdefault(fold if _is_product(fold) else fold.count, []).append(fold)
+    return [tuple(group) for group in groups.values()]
+
+
+def _is_product(fold: Fold) -> bool:
+    ends = factors(fold.body) or ()
+    return sorted(end.rate & PAIR for end in ends) == [ROW, COLUMN]
 
 
 def _sources(

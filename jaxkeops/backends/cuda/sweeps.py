@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ...ir import COLUMN, ROW, Program, Scalar, ShiftedExp
 from .body import Body, factors, function
+from .pieces import Split, Splits
 from .planes import Check, Part, Planes, Sources, Sweep
 from .values import COLUMN_ARRAY, PARAMETERS, ROW_ARRAY, Values, assignments, loads
 
@@ -14,22 +15,48 @@ COLUMN_PARTS = "const Real *y"
 SHARED = "const Real *w"
 
 
-def sweep_types(program: Program, values: Values) -> str:
-    """A type for each sweep, and `sweep_tile`, which walks all of them."""
+def sweep_types(program: Program, values: Values, splits: Splits) -> str:
+    """A type for each sweep, and `SweptRows`, which walks all of them and holds what they keep."""
     planes = values.planes
-    texts, calls = [], []
+    texts, members, starts, puts, calls = [], [], [], [], []
     for number, check in enumerate(planes.checks):
         texts.append(_sweep(program, values, check.exact, f"Exact{number}"))
     for number, sweep in enumerate(planes.sweeps):
-        texts.append(_sweep(program, values, sweep, f"Sweep{number}"))
+        name, split = f"Sweep{number}", splits.of.get(sweep)
+        texts.append(_sweep(program, values, sweep, name, split))
         exact = [
             f"    sweep<Exact{k}, true>(tile);"
             for k, check in enumerate(planes.checks)
             if check in _checks(planes, sweep)
         ]
-        walk = f"sweep<Sweep{number}, false>(tile)"
+        walk = f"sweep<{name}, false>(tile)"
+        if split:
+            members.append(f"RowPieces<{name}> rows{number};")
+            starts.append(f"    rows{number}.start(tile);")
+            puts.append(f"if (MATRIX_UNITS) ColumnPieces<{name}>::put_inverse(tile, k, column);")
+            walk = f"products<{name}>(tile, rows{number})"
+            exact = exact or [f"    sweep<{name}, true>(tile);"]
         calls += [f"if ({walk}) {{", *exact, "}"] if exact else [f"{walk};"]
-    return "\n".join([*texts, function("void", "sweep_tile", ["const Staging &tile"], calls)])
+    if starts:
+        starts = ["if (MATRIX_UNITS) {", "    __syncthreads();", *starts, "}"]
+    staging = ["const Staging &tile"]
+    functions = [
+        function("void", "start", staging, starts),
+        "static " + function("void", "put_column", [*staging, "int k", "Index column"], puts),
+        function("void", "walk", staging, calls),
+    ]
+    return "\n".join([*texts, _type("SweptRows", members, functions, static=False)])
+
+
+def piece_function(values: Values, splits: Splits) -> str:
+    """`store_all_pieces`: what texts/pieces.cu does for a column."""
+    calls = [
+        f"store_pieces<Sweep{number}>(arrays, column, p, scratch);"
+        for number, sweep in enumerate(values.planes.sweeps)
+        if sweep in splits.of
+    ]
+    arguments = ["const Arrays &arrays", "Index column", PARAMETERS, "Real *scratch"]
+    return function("void", "store_all_pieces", arguments, calls)
 
 
 def _checks(planes: Planes, sweep: Sweep) -> list[Check]:
@@ -53,24 +80,41 @@ def _checked(values: Values, sweep: Sweep) -> tuple[dict[str, int], list[str]]:
         for k, fold in enumerate(sweep.folds)
         if values.planes.leaves.get(fold) is not None
     }
-    body = Body(known)
+    passes, marks = Body(known), Body(known)
     goods, stores = [], []
     for k, check in enumerate(checks):
-        fast, bound = body.names([check.guard.fast, check.guard.bound])
-        body.lines.append(f"const bool good{k} = {fast} >= {bound};")
+        fast, bound = passes.names([check.guard.fast, check.guard.bound])
+        passes.lines.append(f"const bool good{k} = {fast} >= {bound};")
         place = check.plane - sweep.plane
-        stores.append(f"sum[{place}] = good{k} ? {fast} : math::nan(Real());")
+        stores.append(f"sum[{place}] = {fast};")
         goods.append(f"good{k}")
+        (bound,) = marks.names([check.guard.bound])
+        marks.lines.append(f"if (!(sum[{place}] >= {bound})) sum[{place}] = math::nan(Real());")
     kept = [values.rows[place] for place in values.kept]
     row = [f"u[{k}] = kept[{kept.index(s)} * TILE_ROWS];" for k, s in enumerate(given[ROW])]
-    column = [
-        f"v[{k}] = column[{4 * values.columns.index(s)}];" for k, s in enumerate(given[COLUMN])
+    places = [4 * values.columns.index(s) for s in given[COLUMN]]
+    column = [f"v[{k}] = column[{place}];" for k, place in enumerate(places)]
+    two_columns = [
+        line
+        for k, place in enumerate(places)
+        for line in (
+            f"const math::Pair<Real> two{k} = *(const math::Pair<Real> *)(column + {place});",
+            f"v[{k}] = two{k}.x, next[{k}] = two{k}.y;",
+        )
     ]
-    lines = [*body.lines, *stores, f"return {' && '.join(goods) or 'true'};"]
+    stores.append(f"return {' && '.join(goods) or 'true'};")
+    given_sums = [PARAMETERS, ROW_ARRAY, COLUMN_ARRAY, "Real *sum"]
     functions = [
         function("void", "row_given", ["const Real *kept", "Real *u"], row),
         function("void", "column_given", ["const Real *column", "Real *v"], column),
-        function("bool", "check", [PARAMETERS, ROW_ARRAY, COLUMN_ARRAY, "Real *sum"], lines),
+        function(
+            "void",
+            "two_columns_given",
+            ["const Real *column", "Real *v", "Real *next"],
+            two_columns,
+        ),
+        function("bool", "passes", given_sums, [*passes.lines, *stores]),
+        function("void", "mark", given_sums, marks.lines),
     ]
     constants = {
         "ROW_GIVEN": len(given[ROW]),
@@ -131,7 +175,9 @@ def part_types(program: Program, values: Values) -> str:
     return "\n".join([*texts, f"template <class Held>\n{walk}"])
 
 
-def _sweep(program: Program, values: Values, sweep: Sweep, name: str) -> str:
+def _sweep(
+    program: Program, values: Values, sweep: Sweep, name: str, split: Split | None = None
+) -> str:
     known = _known(values, sweep.sources)
     body = Body(known)
     added = [_added(body, fold.body, f"sum[{number}]") for number, fold in enumerate(sweep.folds)]
@@ -143,6 +189,8 @@ def _sweep(program: Program, values: Values, sweep: Sweep, name: str) -> str:
     )
     constants, functions = _checked(values, sweep)
     constants |= {"COUNT": sweep.count, "PLANE": sweep.plane, "SUMS": len(sweep.folds)}
+    if split:
+        constants |= split.constants
     return _loop_type(program, values, sweep.sources, name, constants, [*functions, step])
 
 
@@ -228,7 +276,10 @@ def _loop_type(
     return _type(name, lines, [*functions, *others])
 
 
-def _type(name: str, constants: Sequence[str], functions: Sequence[str]) -> str:
-    lines = [*constants, *(line for text in functions for line in f"static {text}".splitlines())]
+def _type(
+    name: str, constants: Sequence[str], functions: Sequence[str], static: bool = True
+) -> str:
+    kind = "static " if static else ""
+    lines = [*constants, *(line for text in functions for line in f"{kind}{text}".splitlines())]
     inside = "".join(f"    {line}\n" for line in lines)
     return f"struct {name} {{\n{inside}}};\n"

@@ -7,22 +7,29 @@ from dataclasses import dataclass
 from ... import ir
 from ...dtypes import FLOATS
 from .cut import Cut
+from .pieces import Splits, splits_of
 from .planes import planes_of
 from .scaling import scaling_of
 from .values import Values, values_of
 
 INDEX_BYTES = 8
 PADDING = 4  # numbers, see texts/planes.cuh
+BANKS = 32  # of shared memory, of 4 bytes
 
 
 @dataclass(frozen=True)
 class TileSizes:
-    """staged: numbers of the components that are there at a time.
+    """plane_row: numbers from one of a column to the next, or of four rows, in a plane.
 
-    powers: whether rows have factors there; bytes: in all.
+    group: of four columns with their planes. staged: of the components that are there at a time.
+    row_words: of a thread, of pieces of its rows. powers: whether rows have factors there.
+    bytes: in all.
     """
 
+    plane_row: int
+    group: int
     staged: int
+    row_words: int
     powers: bool
     bytes: int
 
@@ -34,19 +41,26 @@ def even(count: int) -> int:
 
 def tile_bytes(program: ir.Program, cut: Cut) -> int:
     """The shared memory of a tile of `program`."""
-    return tile_of(program, values_of(program, planes_of(program)), cut).bytes
+    planes = planes_of(program)
+    splits = splits_of(program, planes, cut)
+    return tile_of(program, values_of(program, planes), splits, cut).bytes
 
 
-def tile_of(program: ir.Program, values: Values, cut: Cut) -> TileSizes:
+def tile_of(program: ir.Program, values: Values, splits: Splits, cut: Cut) -> TileSizes:
     """Sizes of the parts of shared memory that texts/columns.cuh and texts/planes.cuh lay out."""
     planes, real = values.planes, FLOATS[program.dtype].bytes
     powers = bool(planes.parts) and isinstance(program.accumulator, ir.ShiftedExp)
-    columns = cut.tile * max(len(values.columns), 1)
+    columns = 4 * max(len(values.columns) + len(splits.of), 1)
     if not planes.leaves and not planes.parts:
         scaling = scaling_of(program) if cut.scaled else None
         # `Scaling` of texts/scaled.cuh
         numbers = len(scaling.rows) + len(scaling.scales) + 1 if scaling else 0
-        return TileSizes(0, False, (columns + numbers) * real)
+        return TileSizes(0, columns, 0, 0, False, (cut.tile // 4 * columns + numbers) * real)
+    plane_row = cut.threads + (PADDING if planes.parts else 0)
+    group = columns + 4 * planes.count * plane_row
+    if not planes.parts:
+        # Two columns of each of two groups, of four rows, then lie in different banks.
+        group = -(-group // BANKS) * BANKS + BANKS // 2
     swept = max(
         (
             (len(sweep.sources.rows) * cut.threads + len(sweep.sources.columns) * cut.tile)
@@ -55,10 +69,20 @@ def tile_of(program: ir.Program, values: Values, cut: Cut) -> TileSizes:
         ),
         default=0,
     )
+    pieces = max((split.words + PADDING for split in splits.of.values()), default=0)
     at_once = cut.tile * cut.part_rows * cut.part_columns
     added = max((len(part.sources.columns) * at_once for part in planes.parts), default=0)
     given = cut.threads * cut.part_columns if planes.parts else 0  # see `put_part`
-    staged = max(swept, added, given)
-    numbers = columns + cut.tile * planes.count * (cut.threads + PADDING) + staged
-    numbers += (len(values.kept) + 2 * powers) * cut.threads + even(planes.common)
-    return TileSizes(staged, powers, numbers * real + cut.tile * INDEX_BYTES)
+    staged = max(swept, cut.tile * pieces, added, given)
+    numbers = cut.tile // 4 * group + staged
+    numbers += (splits.row_words + len(values.kept) + 2 * powers) * cut.threads + even(
+        planes.common
+    )
+    return TileSizes(
+        plane_row,
+        group,
+        staged,
+        splits.row_words,
+        powers,
+        numbers * real + cut.tile * INDEX_BYTES,
+    )

@@ -130,7 +130,7 @@ def loads(program: Program, roots: Iterable[Scalar]) -> dict[Scalar, str]:
 def _load(program: Program, leaf: Load | Centre | Column) -> str:
     component = f"{leaf.k} + c * {leaf.stride}" if leaf.stride else f"{leaf.k}"
     if isinstance(leaf, Column):
-        return f"read_only(arrays.scratch + column * {program.column_width} + {component})"
+        return f"read_only(arrays.scratch + column * COLUMN_WIDTH + {component})"
     dim = program.inputs[leaf.slot].dim
     if isinstance(leaf, Centre):
         return f"centre_of(arrays.input[{leaf.slot}] + {component}, {dim}, arrays.columns)"

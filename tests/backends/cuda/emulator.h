@@ -46,7 +46,11 @@ constexpr unsigned kLanes = 32;
 
 static std::vector<Fiber> fibers;
 static std::vector<std::unique_ptr<char[]>> stacks; // kept from launch to launch
-static std::vector<double> exchanged; // two slots of each thread, used in turn
+// Two slots of each thread, used in turn.
+struct alignas(16) Slot {
+    unsigned char bytes[32];
+};
+static std::vector<Slot> exchanged;
 static ucontext_t scheduler;
 static unsigned current;
 static void (*body)(const void *);
@@ -122,7 +126,7 @@ int run(
     if (shared_bytes > kSharedBytes) return 1;
     fibers = std::vector<Fiber>(threads);
     while (stacks.size() < threads) stacks.emplace_back(new char[kStackBytes]);
-    exchanged.assign(2 * threads, 0.0);
+    exchanged.assign(2 * threads, Slot());
     std::vector<unsigned> turns(threads);
     for (unsigned t = 0; t < threads; ++t) turns[t] = order == 1 ? threads - 1 - t : t;
     std::minstd_rand random(order);
@@ -138,14 +142,24 @@ int run(
 }
 
 // The values that all lanes of the warp bring to this point.
-static const double *exchange(double value) {
-    Fiber &fiber = fibers[current];
-    const unsigned warp = current / kLanes * kLanes, threads = fibers.size();
-    double *slots = exchanged.data() + (fiber.exchanges++ % 2) * threads + warp;
-    slots[current - warp] = value;
-    wait_for(Wait::warp);
-    return slots;
-}
+template <class Value> struct Exchange {
+    static_assert(sizeof(Value) <= sizeof(Slot));
+    const Slot *slots;
+
+    explicit Exchange(const Value &value) {
+        Fiber &fiber = fibers[current];
+        const unsigned warp = current / kLanes * kLanes, threads = fibers.size();
+        Slot *own = exchanged.data() + (fiber.exchanges++ % 2) * threads + warp;
+        std::memcpy(own[current - warp].bytes, &value, sizeof value);
+        wait_for(Wait::warp);
+        slots = own;
+    }
+    Value operator[](unsigned lane) const {
+        Value value;
+        std::memcpy(&value, slots[lane].bytes, sizeof value);
+        return value;
+    }
+};
 
 } // namespace emulator
 
@@ -171,9 +185,9 @@ typedef long long Index;
 
 inline void __syncthreads() { emulator::wait_for(emulator::Wait::block); }
 
-inline double from_lane(double value, int mask) {
+template <class Real> inline Real from_lane(Real value, int mask) {
     const unsigned lane = emulator::current % emulator::kLanes;
-    return emulator::exchange(value)[lane ^ mask];
+    return emulator::Exchange<Real>(value)[lane ^ mask];
 }
 inline bool any_thread(bool condition) {
     static bool any = false;
@@ -186,9 +200,9 @@ inline bool any_thread(bool condition) {
     return found;
 }
 inline bool any_lane(bool condition) {
-    const double *all = emulator::exchange(condition);
+    const emulator::Exchange<bool> all(condition);
     for (unsigned lane = 0; lane < emulator::kLanes; ++lane)
-        if (all[lane] != 0) return true;
+        if (all[lane]) return true;
     return false;
 }
 
@@ -198,6 +212,9 @@ namespace math {
 
 template <class Real> struct alignas(16) Quad {
     Real x, y, z, w;
+};
+template <class Real> struct alignas(2 * sizeof(Real)) Pair {
+    Real x, y;
 };
 
 template <class Real> Real infinity(Real) { return std::numeric_limits<Real>::infinity(); }
@@ -248,4 +265,74 @@ inline unsigned short to_float16(float number) {
     return stored;
 }
 
+inline unsigned two_float16(float first, float second) {
+    return to_float16(first) | static_cast<unsigned>(to_float16(second)) << 16;
+}
+inline Pair<float> from_two_float16(unsigned both) {
+    return {from_float16(both), from_float16(both >> 16)};
+}
+
 } // namespace math
+
+#ifdef NO_MATRIX_UNITS
+constexpr bool MATRIX_UNITS = false;
+#else
+constexpr bool MATRIX_UNITS = true;
+#endif
+
+namespace emulator {
+
+// The sum of a number and eight products as sm_80 gives it: digits more than one place behind those of
+// the greatest are cut off, of all nine, and so is the result. After Fasi, Higham, Mikaitis and Pranesh
+// 2021, Numerical behavior of NVIDIA tensor cores; later machines keep more.
+inline float sum_with_products(float sum, const float *a, const float *b) {
+    double terms[9] = {sum}, exact = sum, greatest = std::fabs(sum);
+    for (int k = 0; k < 8; ++k) {
+        terms[k + 1] = static_cast<double>(a[k]) * b[k];
+        exact += terms[k + 1];
+        greatest = std::fmax(greatest, std::fabs(terms[k + 1]));
+    }
+    if (!std::isfinite(exact) || greatest == 0) return static_cast<float>(exact);
+    const double unit = std::ldexp(1.0, std::ilogb(greatest) - 24);
+    double total = 0;
+    for (double term : terms) total += std::trunc(term / unit) * unit;
+    const float rounded = static_cast<float>(total);
+    return std::fabs(static_cast<double>(rounded)) > std::fabs(total) ? std::nextafter(rounded, 0.0f)
+                                                                      : rounded;
+}
+
+} // namespace emulator
+
+inline void multiply_add(
+    float *sum, const unsigned *a, const unsigned *b, const float *added) {
+    struct Words {
+        unsigned a[4], b[2];
+    };
+    const emulator::Exchange<Words> all(Words{{a[0], a[1], a[2], a[3]}, {b[0], b[1]}});
+    const unsigned lane = emulator::current % emulator::kLanes;
+    for (unsigned k = 0; k < 4; ++k) {
+        const unsigned row = lane / 4 + 8 * (k / 2), column = lane % 4 * 2 + k % 2;
+        for (unsigned half = 0; half < 2; ++half) {
+            float as[8], bs[8];
+            for (unsigned t = 0; t < 4; ++t) {
+                const auto two = math::from_two_float16(all[row % 8 * 4 + t].a[row / 8 + 2 * half]);
+                const auto other = math::from_two_float16(all[column * 4 + t].b[half]);
+                as[2 * t] = two.x, as[2 * t + 1] = two.y;
+                bs[2 * t] = other.x, bs[2 * t + 1] = other.y;
+            }
+            sum[k] = emulator::sum_with_products(half ? sum[k] : added[k], as, bs);
+        }
+    }
+}
+
+inline void load_matrices(unsigned *words, const void *row) {
+    if (reinterpret_cast<std::uintptr_t>(row) % 16) abort();
+    struct Row {
+        unsigned words[4];
+    };
+    // Read before the lanes meet: what another thread puts there must be there by a barrier.
+    const emulator::Exchange<Row> rows(*static_cast<const Row *>(row));
+    const unsigned lane = emulator::current % emulator::kLanes;
+    for (unsigned matrix = 0; matrix < 4; ++matrix)
+        words[matrix] = rows[matrix * 8 + lane / 4].words[lane % 4];
+}

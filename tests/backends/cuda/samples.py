@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,6 +46,7 @@ LOOPS = Cut(
     part_rows=4,
     part_columns=4,
 )
+MATRICES = replace(LOOPS, matrix_units=True)
 
 
 def program_of(

@@ -9,7 +9,7 @@ import ml_dtypes  # noqa: F401  NumPy then knows the name of bfloat16
 import numpy as np
 import pytest
 from emulation import Emulated, build, eps_of
-from samples import GAUSSIAN, LOOPS, arrays_of, program_with_loops
+from samples import GAUSSIAN, LOOPS, MATRICES, arrays_of, program_with_loops
 
 from jaxkeops.backends import cuda
 from jaxkeops.ir.interpret import interpret
@@ -77,7 +77,9 @@ def kernels(tmp_path_factory) -> dict[tuple[str, str], Emulated]:
     wanted = {(name, dtype): program(name, dtype) for name in CASES for dtype in FLOATS}
     wanted |= {(name, dtype): program(name, dtype) for name in STORED for dtype in HALVES}
     folder = tmp_path_factory.mktemp("loops")
-    built = build(folder, [(each, cuda.emit(each, LOOPS)) for each in wanted.values()])
+    cuts = {dtype: LOOPS if dtype == "float64" else MATRICES for dtype in (*FLOATS, *HALVES)}
+    texts = [(each, cuda.emit(each, cuts[dtype])) for (_, dtype), each in wanted.items()]
+    built = build(folder, texts)
     return dict(zip(wanted, built, strict=True))
 
 

@@ -12,7 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from emulation import build
-from samples import CASES, GAUSSIAN, LOOPS, SMALL, arrays_of, program_of, program_with_loops
+from samples import (
+    CASES,
+    GAUSSIAN,
+    LOOPS,
+    MATRICES,
+    SMALL,
+    arrays_of,
+    program_of,
+    program_with_loops,
+)
 
 from jaxkeops.backends import cuda
 
@@ -58,13 +67,20 @@ def test_a_missing_barrier_shows_in_another_order_of_threads(tmp_path, rng):
         assert not np.array_equal(wrong, results[0][0])
 
 
-def test_every_barrier_of_a_tile_of_pairs_is_needed(tmp_path, rng):
+@pytest.mark.parametrize("units", [False, True])
+def test_every_barrier_of_a_tile_of_pairs_is_needed(units, tmp_path, rng):
     aliases = ["g = Pm(1)", "x = Vi(26)", "y = Vj(26)", "b = Vj(40)"]
-    program = program_with_loops("Sum", GAUSSIAN, "float64", aliases)
-    good = cuda.emit(program, replace(LOOPS, passes=False))
+    program = program_with_loops("Sum", GAUSSIAN, "float32" if units else "float64", aliases)
+    good = cuda.emit(program, replace(MATRICES if units else LOOPS, passes=False))
     pieces = good.text.split("__syncthreads();")
-    first = next(k for k, piece in enumerate(pieces) if "DEVICE bool sweep" in piece)
-    last = next(k for k, piece in enumerate(pieces) if "struct Rows" in piece) + 4
+
+    def place_of(name: str) -> int:
+        return next(k for k, piece in enumerate(pieces) if name in piece)
+
+    if units:
+        first, last = place_of("bool multiply_tile"), place_of("struct SweptRows") + 1
+    else:
+        first, last = place_of("bool sweep"), place_of("struct Rows ") + 4
     faulty = [
         replace(
             good,

@@ -88,12 +88,16 @@ class Loop:
 
 @dataclass(frozen=True)
 class Function:
-    """What one `__global__` function became. stack and local: bytes of each thread."""
+    """What one `__global__` function became. stack and local: bytes of each thread.
+
+    loops: those that hold no other; outer: the others, each with what is in none inside.
+    """
 
     registers: int
     stack: int
     local: int
     loops: list[Loop]
+    outer: list[Loop]
 
 
 def functions(cubin: bytes) -> dict[str, Function]:
@@ -103,11 +107,11 @@ def functions(cubin: bytes) -> dict[str, Function]:
         file.flush()
         usage = _run("nvidia-cuda-cuobjdump", "-res-usage", file.name)
         listing = _run("nvidia-cuda-nvdisasm", "-c", file.name)
-    loops = {name: _loops(lines) for name, lines in _sections(listing).items()}
+    found_loops = {name: _loops(lines) for name, lines in _sections(listing).items()}
     found = {}
     for name, numbers in re.findall(r"Function (\S+):\n(.*)", usage):
         used = {key: int(value) for key, value in re.findall(r"(\w+):(\d+)", numbers)}
-        found[name] = Function(used["REG"], used["STACK"], used["LOCAL"], loops[name])
+        found[name] = Function(used["REG"], used["STACK"], used["LOCAL"], *found_loops[name])
     return found
 
 
@@ -122,15 +126,16 @@ def _sections(listing: str) -> dict[str, list[str]]:
     sections: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in listing.splitlines():
-        if ".section" in line:
-            name = re.search(r"\.section\s+\.text\.([^,]+),", line)
+        if re.match(r"\s*\.section\s", line):
+            name = re.search(r"\.text\.([^,]+),", line)
             lines = sections.setdefault(name[1], []) if name else []
         lines.append(line)
     return sections
 
 
-def _loops(lines: list[str]) -> list[Loop]:
-    """The loops that hold no other: from the target of a backward branch to the branch."""
+def _loops(lines: list[str]) -> tuple[list[Loop], list[Loop]]:
+    """Loops, from the target of a backward branch to the branch: those that hold no other, and the
+    others but for the loops inside."""
     labels: dict[str, int] = {}
     code: list[str] = []
     spans: dict[int, int] = {}
@@ -144,12 +149,13 @@ def _loops(lines: list[str]) -> list[Loop]:
             if instruction[1] == "BRA" and target and labels.get(target[1], len(code)) < len(code):
                 spans[labels[target[1]]] = len(code)
             code.append(instruction[1])
-    inner = [
-        (start, end)
-        for start, end in spans.items()
-        if not any(start <= s and e <= end and (s, e) != (start, end) for s, e in spans.items())
-    ]
-    return [
-        Loop(Counter(opcode for opcode in code[start : end + 1] if opcode != "NOP"))
-        for start, end in inner
-    ]
+    loops, outer = [], []
+    for start, end in spans.items():
+        inside = [s for s in spans.items() if start <= s[0] and s[1] <= end and s != (start, end)]
+        own = [
+            code[place]
+            for place in range(start, end + 1)
+            if not any(s <= place <= e for s, e in inside)
+        ]
+        (outer if inside else loops).append(Loop(Counter(op for op in own if op != "NOP")))
+    return loops, outer

@@ -2,11 +2,12 @@
 //
 // One load then brings a component of four columns to all lanes of a warp, whatever the number of
 // components, and no stride makes the banks collide. Behind them lie the planes, if there are any:
-// numbers of the pairs of these columns with all rows, where a thread reads those of its own row.
+// numbers of the pairs of these columns with all rows, where a thread reads those of its own row. The
+// numbers of a row lie together, or those of a column (BY_COLUMNS), whichever are read more often.
 
-constexpr int PLANE_ROW = THREADS + 4;
-constexpr int COLUMN_NUMBERS = 4 * (COLUMN_VALUES ? COLUMN_VALUES : 1);
-constexpr int GROUP_SIZE = COLUMN_NUMBERS + 4 * PLANES * PLANE_ROW; // numbers
+constexpr int COLUMN_NUMBERS = 4 * (COLUMN_VALUES + PRODUCTS > 0 ? COLUMN_VALUES + PRODUCTS : 1);
+constexpr int ROW_STEP = BY_COLUMNS ? 1 : 4, COLUMN_STEP = BY_COLUMNS ? PLANE_ROW : 1;
+constexpr int PLANE_SIZE = 4 * PLANE_ROW; // of the four columns of a group
 
 // A column that is the first of a group, or where the last group ends.
 template <class Number> DEVICE Number *group_at(Number *tile, int column) {
@@ -19,7 +20,22 @@ DEVICE int place_of(int column, int component) {
 
 template <class Number>
 DEVICE Number &plane_at(Number *tile, int plane, int column, int row) {
-    return group_at(tile, column)[COLUMN_NUMBERS + (plane * 4 + column % 4) * PLANE_ROW + row];
+    return group_at(tile, column)[
+        COLUMN_NUMBERS + plane * PLANE_SIZE + column % 4 * COLUMN_STEP + row * ROW_STEP];
+}
+
+// Puts the numbers of a row with two columns, from the cell of the first one on, which is even.
+DEVICE void put_two(Real *cell, const Real *two) {
+    if (COLUMN_STEP == 1) *(math::Pair<Real> *)cell = {two[0], two[1]};
+    else cell[0] = two[0], cell[COLUMN_STEP] = two[1];
+}
+
+// Adds those that are there to the two given.
+DEVICE void add_two(const Real *cell, Real *two) {
+    if (COLUMN_STEP == 1) {
+        const math::Pair<Real> found = *(const math::Pair<Real> *)cell;
+        two[0] += found.x, two[1] += found.y;
+    } else two[0] += cell[0], two[1] += cell[COLUMN_STEP];
 }
 
 // Where the groups of four end that are read as such: the columns behind come one by one.
@@ -52,10 +68,17 @@ DEVICE void get_group(const Real *group, Real (*v)[COLUMN_SLOTS]) {
         v[0][c] = four.x, v[1][c] = four.y, v[2][c] = four.z, v[3][c] = four.w;
     }
 #pragma unroll
-    for (int plane = 0; plane < PLANES; ++plane)
-#pragma unroll
-        for (int q = 0; q < 4; ++q)
-            v[q][COLUMN_VALUES + plane] = plane_at(group, plane, q, threadIdx.x);
+    for (int plane = 0; plane < PLANES; ++plane) {
+        constexpr int at = COLUMN_VALUES;
+        const Real *const cell = &plane_at(group, plane, 0, threadIdx.x);
+        const math::Quad<Real> four =
+            COLUMN_STEP == 1
+                ? *(const math::Quad<Real> *)cell
+                : math::Quad<Real>{
+                      cell[0], cell[COLUMN_STEP], cell[2 * COLUMN_STEP], cell[3 * COLUMN_STEP]};
+        v[0][at + plane] = four.x, v[1][at + plane] = four.y;
+        v[2][at + plane] = four.z, v[3][at + plane] = four.w;
+    }
 }
 
 // WIDTH components in a row of each of PARTS arrays that lie `apart`.

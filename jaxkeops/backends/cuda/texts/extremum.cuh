@@ -1,7 +1,8 @@
 // Least or greatest values, and the positions that have them.
 //
 // Only the best value is kept at each pair, and for the position the chunk of columns that it came
-// from: one chunk is then computed once more, by the same instructions, to find the value in it.
+// from: one chunk is then computed once more to find the value in it. By the same instructions, that is
+// the value itself; matrix units have others, and the best of the chunk takes its place.
 
 DEVICE Real worst() { return LEAST ? math::infinity(Real()) : -math::infinity(Real()); }
 DEVICE Real better_of(Real a, Real b) { return LEAST ? math::least(a, b) : math::greatest(a, b); }
@@ -41,6 +42,7 @@ DEVICE void settle(
         const Index first = share.first + chunk * CHUNK;
         const Index last = smaller(first + CHUNK, share.last);
         Index found = first;
+        Real nearest = worst();
 #pragma unroll 1
         for (Index position = first; position < last; ++position) {
             Real v[COLUMN_SLOTS], terms[STATE_SLOTS], again = 0;
@@ -51,14 +53,12 @@ DEVICE void settle(
 #pragma unroll
             for (int k = 0; k < STATE_VALUES; ++k)
                 if (k == value) again = terms[k];
-            if (again == best) {
-                found = position;
-                break;
-            }
+            if (beats(again, nearest)) nearest = again, found = position;
+            if (again == best) break;
         }
 #pragma unroll
         for (int k = 0; k < STATE_POSITIONS; ++k)
-            if (k == value) state.position[k] = found;
+            if (k == value) state.position[k] = found, state.value[k] = nearest;
     }
 }
 

@@ -43,7 +43,7 @@ template <int ROWS, int THREADS_OF_BLOCK> struct Rows {
     DEVICE void take(
         const Real *p, const Real (*u)[ROW_SLOTS], Real *columns, int count, unsigned turn,
         bool last) {
-        const Staging staging = staging_of(*arrays, *tile, p, columns);
+        const Staging staging = staging_of(*arrays, *tile, p, count, columns);
         const bool flush = MANY_TURNS || last || turn % TURNS == TURNS - 1;
         if (turn == 0) weighing.start();
         weighing.take(p, u[0], staging, count, flush);

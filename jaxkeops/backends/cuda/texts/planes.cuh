@@ -14,8 +14,10 @@ struct Staging {
     const Arrays &arrays;
     const Tile &rows;
     const Real *p;
+    int count;          // of columns, at most TILE_COLUMNS
     Real *columns;      // see columns.cuh
     Real *staged;       // some components of all rows and columns
+    Real *row_words;    // of pieces, see matrix_sweep.cuh
     Real *kept;         // (KEPT, TILE_ROWS), of rows
     Real *factors;      // (2, TILE_ROWS), see powers.cuh
     Real *common;       // the same for all pairs, of each component: see `share_common`
@@ -23,11 +25,12 @@ struct Staging {
 };
 
 DEVICE Staging staging_of(
-    const Arrays &arrays, const Tile &rows, const Real *p, Real *shared) {
-    Real *const staged = shared + TILE_COLUMNS / 4 * GROUP_SIZE, *const kept = staged + STAGED;
+    const Arrays &arrays, const Tile &rows, const Real *p, int count, Real *shared) {
+    Real *const staged = shared + TILE_COLUMNS / 4 * GROUP_SIZE;
+    Real *const row_words = staged + STAGED, *const kept = row_words + ROW_WORDS * THREADS;
     Real *const factors = kept + KEPT * TILE_ROWS;
     Real *const common = factors + (POWERS ? 2 * TILE_ROWS : 0);
-    return {arrays, rows, p, shared, staged, kept, factors, common, (Index *)(common + COMMON)};
+    return {arrays, rows, p, count, shared, staged, row_words, kept, factors, common, (Index *)(common + COMMON)};
 }
 
 template <class Sweep> DEVICE void share_common(const Staging &tile) {
@@ -109,7 +112,7 @@ DEVICE void add_components(
 }
 
 // Leaves sums in planes; if ONLY_NAN, where a plane has NaN. Where sums are to be checked, a plane
-// takes what the check makes of them, or NaN. Whether none is NaN.
+// takes what the check makes of them. Whether all pass.
 template <class Sweep, bool ONLY_NAN, int AT_ONCE>
 DEVICE bool put_sums(const Staging &tile, int start, Real (*sum)[AT_ONCE][Sweep::SUMS]) {
     const int row = threadIdx.x / THREADS_ACROSS;
@@ -125,7 +128,7 @@ DEVICE bool put_sums(const Staging &tile, int start, Real (*sum)[AT_ONCE][Sweep:
         Sweep::column_given(tile.columns + place_of(column + j * THREADS_ACROSS, 0), v);
 #pragma unroll
         for (int r = 0; r < PAIR_ROWS; ++r) {
-            good &= Sweep::check(tile.p, u[r], v, sum[r][j]);
+            good &= Sweep::passes(tile.p, u[r], v, sum[r][j]);
 #pragma unroll
             for (int s = 0; s < Sweep::SUMS; ++s) {
                 Real &cell = plane_at(
@@ -138,10 +141,29 @@ DEVICE bool put_sums(const Staging &tile, int start, Real (*sum)[AT_ONCE][Sweep:
     return good;
 }
 
+// Makes NaN of what does not pass: each thread of its own row.
+template <class Sweep> DEVICE void mark_plane(const Staging &tile) {
+    Real u[Sweep::ROW_GIVEN ? Sweep::ROW_GIVEN : 1];
+    Sweep::row_given(tile.kept + threadIdx.x, u);
+#pragma unroll 1
+    for (int column = 0; column < TILE_COLUMNS; ++column) {
+        Real v[Sweep::COLUMN_GIVEN ? Sweep::COLUMN_GIVEN : 1], sum[Sweep::SUMS];
+        Sweep::column_given(tile.columns + place_of(column, 0), v);
+#pragma unroll
+        for (int s = 0; s < Sweep::SUMS; ++s)
+            sum[s] = plane_at(tile.columns, Sweep::PLANE + s, column, threadIdx.x);
+        Sweep::mark(tile.p, u, v, sum);
+#pragma unroll
+        for (int s = 0; s < Sweep::SUMS; ++s)
+            plane_at(tile.columns, Sweep::PLANE + s, column, threadIdx.x) = sum[s];
+    }
+}
+
 // Computes the sums of all pairs of the tile, and puts them. Whether any is NaN for its check.
 template <class Sweep, bool ONLY_NAN> DEVICE bool sweep(const Staging &tile) {
-    // What is seldom done gets less code: half of the columns at once, and one component.
-    constexpr int AT_ONCE = ONLY_NAN && PAIR_COLUMNS % 2 == 0 ? PAIR_COLUMNS / 2 : PAIR_COLUMNS;
+    // What is seldom done gets less code, and fewer registers: some of the columns, one component.
+    constexpr int SHARE = !ONLY_NAN ? 1 : PAIR_COLUMNS % 4 == 0 ? 4 : PAIR_COLUMNS % 2 == 0 ? 2 : 1;
+    constexpr int AT_ONCE = PAIR_COLUMNS / SHARE;
     bool good = true;
 #pragma unroll 1
     for (int start = 0; start < PAIR_COLUMNS; start += AT_ONCE) {
@@ -170,5 +192,7 @@ template <class Sweep, bool ONLY_NAN> DEVICE bool sweep(const Staging &tile) {
         }
         good &= put_sums<Sweep, ONLY_NAN, AT_ONCE>(tile, start, sum);
     }
-    return Sweep::CHECKED && any_thread(!good);
+    if (!Sweep::CHECKED || !any_thread(!good)) return false;
+    mark_plane<Sweep>(tile);
+    return true;
 }

@@ -17,6 +17,9 @@ template <class Real> struct alignas(4 * sizeof(Real)) Quad {
 template <> struct alignas(16) Quad<double> {
     double x, y, z, w;
 };
+template <class Real> struct alignas(2 * sizeof(Real)) Pair {
+    Real x, y;
+};
 
 DEVICE float infinity(float) { return __int_as_float(0x7f800000); }
 DEVICE double infinity(double) { return __longlong_as_double(0x7ff0000000000000); }
@@ -109,12 +112,55 @@ DEVICE unsigned short to_float16(float number) {
     return stored;
 }
 
+// Two numbers as float16, the first in the low half, and what these are.
+DEVICE unsigned two_float16(float first, float second) {
+    unsigned both;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(second), "f"(first));
+    return both;
+}
+DEVICE Pair<float> from_two_float16(unsigned both) {
+    return {from_float16((unsigned short)both), from_float16((unsigned short)(both >> 16))};
+}
+
 } // namespace math
 
 // Numbers that no kernel of the call writes.
 template <class T> DEVICE T read_only(const T *address) { return __ldg(address); }
+DEVICE math::Quad<float> read_only(const math::Quad<float> *address) {
+    const float4 four = __ldg((const float4 *)address);
+    return {four.x, four.y, four.z, four.w};
+}
 
 // The value of lane `lane ^ mask`, in all lanes of the warp at once.
 DEVICE double from_lane(double value, int mask) { return __shfl_xor_sync(~0u, value, mask); }
+DEVICE float from_lane(float value, int mask) { return __shfl_xor_sync(~0u, value, mask); }
 DEVICE bool any_thread(bool condition) { return __syncthreads_or(condition); }
 DEVICE bool any_lane(bool condition) { return __any_sync(~0u, condition); }
+
+// Whether there are units that multiply matrices of float16 as below.
+#if __CUDA_ARCH__ >= 800
+constexpr bool MATRIX_UNITS = true;
+#else
+constexpr bool MATRIX_UNITS = false;
+#endif
+
+// sum = a b + added for a of (16, 16) and b of (16, 8), float16, spread over the warp; with g = lane / 4 and
+// t = lane % 4 a lane has two numbers in a word (PTX ISA, "Matrix Fragments for mma.m16n8k16"):
+// a: (g + 8 (w % 2), 2 t + 8 (w / 2) + 0, 1) in word w; b: (2 t + 8 w + 0, 1; g); and of the sums
+// (g + 8 (k / 2), 2 t + k % 2).
+DEVICE void multiply_add(
+    float *sum, const unsigned *a, const unsigned *b, const float *added) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"
+                 : "=f"(sum[0]), "=f"(sum[1]), "=f"(sum[2]), "=f"(sum[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]),
+                   "f"(added[0]), "f"(added[1]), "f"(added[2]), "f"(added[3]));
+}
+
+// Four matrices of 8 rows of 16 bytes from shared memory: lane k gives where row k % 8 of matrix k / 8
+// is, and gets numbers 2 t and 2 t + 1 of row g of each.
+DEVICE void load_matrices(unsigned *words, const void *row) {
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+                 : "r"((unsigned)__cvta_generic_to_shared(row)));
+}

@@ -23,6 +23,8 @@ DEVICE void reduce(const Call &call, const Block &block, const Tile &tile, unsig
                     row_values(arrays, smaller(first + r * THREADS, tile.end - 1), p, u[r]);
                 if (scale_rows<ROWS>(p, u, columns, tried)) break;
             }
+            BlockRows of_block;
+            of_block.start(arrays, tile, p, u[0], columns);
 #pragma unroll 1
             for (int pass = 0; pass < PASSES; ++pass) {
                 unsigned turn = 0;
@@ -30,7 +32,7 @@ DEVICE void reduce(const Call &call, const Block &block, const Tile &tile, unsig
                 for (Index at = share.first; at < share.last; at += TILE_COLUMNS, ++turn) {
                     const int count = (int)smaller(TILE_COLUMNS, share.last - at);
                     __syncthreads();
-                    fill_tile<THREADS>(call, arrays, tile, p, u[0], at, count, columns);
+                    fill_tile<THREADS>(call, arrays, tile, p, of_block, at, count, columns);
                     __syncthreads();
                     held.take(p, u, columns, count, turn, at + TILE_COLUMNS >= share.last);
                 }

@@ -53,18 +53,22 @@ template <int ROWS, int THREADS> struct Rows {
     DEVICE static void add_columns(
         Way way, const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int count,
         Real (*sum)[STATE_SLOTS]) {
-        int at = end_of_groups(0, count);
+        // One row has so few pairs with a group that the loop would cost as much as an operation.
+        constexpr int GROUPS = ROWS > 1 ? 1 : 4;
+        int at = end_of_groups(0, count) / (4 * GROUPS) * (4 * GROUPS);
         const Real *group = columns;
         const Real *const end = group_at(columns, at);
 #pragma unroll 1
-        for (; group < end; group += GROUP_SIZE) {
-            Real v[4][COLUMN_SLOTS];
-            get_group(group, v);
+        for (; group < end; group += GROUPS * GROUP_SIZE)
 #pragma unroll
-            for (int q = 0; q < 4; ++q)
+            for (int g = 0; g < GROUPS; ++g) {
+                Real v[4][COLUMN_SLOTS];
+                get_group(group + g * GROUP_SIZE, v);
 #pragma unroll
-                for (int r = 0; r < ROWS; ++r) add_pair(way, p, u[r], v[q], sum[r]);
-        }
+                for (int q = 0; q < 4; ++q)
+#pragma unroll
+                    for (int r = 0; r < ROWS; ++r) add_pair(way, p, u[r], v[q], sum[r]);
+            }
 #pragma unroll 1
         for (; at < count; ++at) {
             Real v[COLUMN_SLOTS];
