@@ -98,7 +98,7 @@ CASES = (
     Case(_of("laplacian-d3", "Laplacian, D=3", "Exp(-g * Norm2(x - y)) * b", laplacian, 3), 16.0),
     Case(
         _of("lse-d3", "LogSumExp, D=3", "-g * SqDist(x, y)", log_sum_exp, 3, reduction="LogSumExp"),
-        9.38,
+        8.38,
     ),
     Case(_of("argmin-d3", "ArgMin, D=3", "SqDist(x, y)", squared, 3, reduction="ArgMin"), 7.38),
     Case(

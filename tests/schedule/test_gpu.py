@@ -28,7 +28,8 @@ def formula_of(reduction: str, formula: str, D: int, E: int = 1, **options):
 
 @pytest.mark.parametrize("reduction", ["Sum", "LogSumExp", "Min_ArgMin"])
 def test_what_is_small_gets_the_plain_cut(reduction):
-    assert cut_of(reduction, GAUSSIAN, 3) == Cut(scaled=reduction == "Sum")
+    formula = "-SqDist(x, y)" if reduction == "LogSumExp" else GAUSSIAN
+    assert cut_of(reduction, formula, 3) == Cut(scaled=reduction != "Min_ArgMin")
 
 
 def test_rows_are_scaled_where_that_saves_much_of_a_pair():

@@ -58,7 +58,7 @@ def accumulation(
                 (*STATE, "extremum.cuh"), constants, functions, len(terms), positions
             )
         case ir.ShiftedExp() as sums:
-            return _shifted_exp(program, names, sums)
+            return _shifted_exp(program, names, sums, scaling)
         case ir.Lowest(terms, count):
             constants = {"int LISTS": str(len(terms)), "int ENTRIES": str(count)}
             functions = _assigning("pair_terms", names, terms, "terms")
@@ -88,7 +88,9 @@ def _add_pair(names: dict[Scalar, str], way: str, terms: Sequence[Scalar]) -> st
     return function("void", "add_pair", arguments, [*body.lines, *added])
 
 
-def _shifted_exp(program: Program, names: dict[Scalar, str], sums: ir.ShiftedExp) -> Accumulation:
+def _shifted_exp(
+    program: Program, names: dict[Scalar, str], sums: ir.ShiftedExp, scaling: Scaling | None
+) -> Accumulation:
     exponents, weights = sums.exponents, sums.weights
     body = Body(names)
     excess = []
@@ -101,15 +103,26 @@ def _shifted_exp(program: Program, names: dict[Scalar, str], sums: ir.ShiftedExp
         else:
             excess.append(f"excess[{e}] = {body.names([exponent])[0]} - references[{e}];")
     functions = [
-        _assigning("pair_exponents", names, exponents, "exponents"),
+        _assigning("pair_exponents", names, exponents, "exponents", ["Exact"]),
         _assigning("pair_weights", names, weights, "weights"),
         function(
             "void",
             "pair_excess",
-            [*PAIR_ARGUMENTS, "const Real *references", "Real *excess"],
+            ["Exact", *PAIR_ARGUMENTS, "const Real *references", "Real *excess"],
             [*body.lines, *excess],
         ),
     ]
+    if scaling is not None:
+        states = [s for s in ir.topological(scaling.excess) if isinstance(s, ir.State)]
+        given = names | {state: f"references[{state.k}]" for state in states}
+        more = ["Scaled"]
+        scaled = scaling.roots[: len(exponents)]
+        functions += [
+            _assigning("pair_exponents", names, scaled, "exponents", more),
+            _assigning(
+                "pair_excess", given, scaling.excess, "excess", more, ["const Real *references"]
+            ),
+        ]
     constants = {
         "int EXPONENTS": str(len(exponents)),
         "int WEIGHTS": str(len(weights)),
@@ -172,11 +185,19 @@ def _parts(program: Program, values: Values, cut: Cut) -> Accumulation:
     )
 
 
-def _assigning(name: str, names: dict[Scalar, str], roots: Sequence[Scalar], array: str) -> str:
+def _assigning(
+    name: str,
+    names: dict[Scalar, str],
+    roots: Sequence[Scalar],
+    array: str,
+    before: Sequence[str] = (),
+    behind: Sequence[str] = (),
+) -> str:
+    """before, behind: arguments around those of every pair."""
     body = Body(names)
     results = body.names(roots)
     lines = [*body.lines, *(f"{array}[{k}] = {result};" for k, result in enumerate(results))]
-    return function("void", name, [*PAIR_ARGUMENTS, f"Real *{array}"], lines)
+    return function("void", name, [*before, *PAIR_ARGUMENTS, *behind, f"Real *{array}"], lines)
 
 
 def _factors(term: Scalar) -> tuple[Scalar, ...] | None:

@@ -20,7 +20,8 @@ from .values import PARAMETERS, Values, assignments
 class Scaling:
     """rows, columns: x_k and y_k. scales: roots; scale: which of them k takes.
 
-    roots: what is accumulated, of rows and columns that are scaled.
+    roots: what is accumulated, of rows and columns that are scaled. excess: an exponent of a
+    ShiftedExp less its reference, which is State e: a sum of squares may start from it.
     """
 
     rows: tuple[Scalar, ...]
@@ -28,6 +29,7 @@ class Scaling:
     scales: tuple[Scalar, ...]
     scale: tuple[int, ...]
     roots: tuple[Scalar, ...]
+    excess: tuple[Scalar, ...] = ()
 
 
 class Factor(NamedTuple):
@@ -50,21 +52,28 @@ class _OtherError(Exception):
 
 
 def scaling_of(program: Program) -> Scaling | None:
-    """How pairs of a sum are spared factors, if they can be.
+    """How pairs of a sum, or of sums of exponentials, are spared factors, if they can be.
 
     Only exponents may use the differences. Scaled ones have errors where exact ones have none: an
     exponential does not notice, and its derivative, of a row among close columns, would.
     """
     accumulator = program.accumulator
-    if not isinstance(accumulator, ir.Total):
-        return None
-    order = [s for s in ir.topological(accumulator.values) if s.rate & PAIR == PAIR]
+    roots = ir.roots(accumulator)
+    order = [s for s in ir.topological(roots) if s.rate & PAIR == PAIR]
     if not all(isinstance(scalar, Apply) for scalar in order):
         return None  # loops over components
+    exponents = [scalar.operands[0] for scalar in order if scalar.instr.name == "exp2"]
+    match accumulator:
+        case ir.Total(values):
+            plain = values
+        case ir.ShiftedExp(own, plain):
+            exponents += own
+        case _:
+            return None
     factors: dict[Scalar, Factor] = {}
     within: set[Scalar] = set()
-    sums: dict[Scalar, Scalar] = {}
-    for exponent in dict.fromkeys(s.operands[0] for s in order if s.instr.name == "exp2"):
+    squares: dict[Scalar, tuple[Scalar, ...]] = {}
+    for exponent in dict.fromkeys(exponents):
         try:
             found, parts = _squares(exponent)
         except _OtherError:
@@ -73,9 +82,10 @@ def scaling_of(program: Program) -> Scaling | None:
             return None
         factors |= found
         within |= parts
-        sums[exponent] = _negated_squares(list(found))
-    if not factors or not _are_used_only_there(accumulator.values, order, within, sums, factors):
+        squares[exponent] = tuple(found)
+    if not factors or not _are_used_only_there(plain, order, within, squares, factors):
         return None
+    sums = {exponent: ir.neg(_sum(found)) for exponent, found in squares.items()}
     kinds = list(dict.fromkeys(factors.values()))
     ends = [sorted(difference.operands, key=lambda end: end.rate) for difference in factors]
     return Scaling(
@@ -83,7 +93,8 @@ def scaling_of(program: Program) -> Scaling | None:
         columns=tuple(column for _, column in ends),
         scales=tuple(map(_root, kinds)),
         scale=tuple(kinds.index(factor) for factor in factors.values()),
-        roots=_replaced(accumulator.values, sums),
+        roots=_replaced(roots, sums),
+        excess=_excess(accumulator, squares) if isinstance(accumulator, ir.ShiftedExp) else (),
     )
 
 
@@ -171,7 +182,7 @@ def _are_used_only_there(
     roots: Sequence[Scalar],
     order: Sequence[Scalar],
     within: set[Scalar],
-    sums: Mapping[Scalar, Scalar],
+    exponents: Mapping[Scalar, object],
     differences: Mapping[Scalar, Factor],
 ) -> bool:
     """Whether nothing else needs the rows and columns, or a part of the exponents, as they are."""
@@ -180,20 +191,33 @@ def _are_used_only_there(
         inside = set(scalar.inside)
         if scalar not in differences and inside & ends:
             return False
-        if scalar not in within and inside & (within - sums.keys()):
+        if scalar not in within and inside & (within - exponents.keys()):
             return False
         is_power = isinstance(scalar, Apply) and scalar.instr.name == "exp2"
-        if inside & sums.keys() and not is_power:
+        if inside & exponents.keys() and not is_power:
             return False
     # Two differences may share neither end: each has a centre of its own.
     return len(ends) == 2 * len(differences) and not within.intersection(roots)
 
 
-def _negated_squares(differences: Sequence[Scalar]) -> Scalar:
-    total = ir.mul(differences[0], differences[0])
-    for difference in differences[1:]:
-        total = ir.fma(difference, difference, total)
-    return ir.neg(total)
+def _sum(differences: Sequence[Scalar], start: Scalar | None = None) -> Scalar:
+    """Of their squares, and of `start`."""
+    total = start
+    for difference in differences:
+        square = difference, difference
+        total = ir.mul(*square) if total is None else ir.fma(*square, total)
+    assert total is not None
+    return total
+
+
+def _excess(sums: ir.ShiftedExp, squares: Mapping[Scalar, Sequence[Scalar]]) -> tuple[Scalar, ...]:
+    references = [ir.State(ROW, e) for e in range(len(sums.exponents))]
+    return tuple(
+        ir.neg(_sum(squares[exponent], reference))
+        if exponent in squares
+        else ir.sub(exponent, reference)
+        for exponent, reference in zip(sums.exponents, references, strict=True)
+    )
 
 
 def _root(factor: Factor) -> Scalar:

@@ -20,6 +20,7 @@ from samples import (
     registry,
 )
 
+from jaxkeops import ir
 from jaxkeops.backends import cuda, llvm
 from jaxkeops.formula import make_formula
 from jaxkeops.ir.interpret import interpret
@@ -189,10 +190,15 @@ def test_any_cut_gives_the_same(tmp_path, rng):
     built = build(tmp_path, [(p, cuda.emit(p, cut)) for p in programs for cut in cuts])
     for program in programs:
         arrays = arrays_of(program, rng, 150, 200)
-        same = [kernel.run(arrays, 150, 200) for kernel in built if kernel.program is program]
-        for other in same[1:]:
-            for result, right in zip(other, same[0], strict=True):
-                np.testing.assert_array_equal(result, right)
+        kernels = [kernel for kernel in built if kernel.program is program]
+        results = [kernel.run(arrays, 150, 200) for kernel in kernels]
+        for cut, kernel, result in zip(cuts, kernels, results, strict=True):
+            if isinstance(program.accumulator, ir.ShiftedExp) and cut.group == 1:
+                # Columns that come one by one have their exponents rounded once more.
+                agree(kernel, result, results[0])
+                continue
+            for got, right in zip(result, results[0], strict=True):
+                np.testing.assert_array_equal(got, right)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

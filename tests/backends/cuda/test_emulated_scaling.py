@@ -193,6 +193,76 @@ def test_equal_rows_have_distance_0(shift, kernels, rng):
         arrays["y"][place[row]] = shift + 1e3
 
 
+@pytest.fixture(scope="module")
+def log_sums(tmp_path_factory) -> dict[tuple[str, str], tuple[Emulated, Emulated]]:
+    """The same of logarithms of sums, and of means with such weights; references may be exact."""
+    formula = "-g * SqDist(x, y)"
+    wanted = {
+        (name, dtype): program_of(name, formula, dtype, ALIASES, weight)
+        for name, weight in (
+            ("LogSumExp", None),
+            ("SumSoftMaxWeight", "b"),
+            ("Max_SumShiftExp", None),
+        )
+        for dtype in ("float32", "float64")
+    }
+    cuts = replace(SMALL, scaled=True), SMALL
+    texts = [(each, cuda.emit(each, cut)) for each in wanted.values() for cut in cuts]
+    built = iter(build(tmp_path_factory.mktemp("logarithms"), texts))
+    return {key: (next(built), next(built)) for key in wanted}
+
+
+def of_exponents(name: str, arrays: Arrays) -> np.ndarray:
+    wide = {key: array.astype(np.float64) for key, array in arrays.items()}
+    exponents = -wide["g"] * squares(wide["x"], wide["y"])
+    top = exponents.max(1, keepdims=True)
+    powers = np.exp(exponents - top)
+    total = powers.sum(1, keepdims=True)
+    match name:
+        case "LogSumExp":
+            return top + np.log(total)
+        case "SumSoftMaxWeight":
+            return powers @ wide["b"] / total
+    return np.concatenate([top, total], 1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["LogSumExp", "SumSoftMaxWeight", "Max_SumShiftExp"])
+@pytest.mark.parametrize("columns", ["near", "far", "nearer and nearer", "everywhere"])
+def test_exponents_may_start_from_a_reference(name, columns, dtype, log_sums, rng):
+    near, exact = log_sums[name, dtype]
+    arrays = drawn(rng, dtype)
+    match columns:
+        case "far":
+            arrays["y"] += 9
+        case "nearer and nearer":
+            arrays["y"] += np.linspace(30, 0, N, dtype=dtype)[:, None]
+        case "everywhere":
+            arrays["y"] *= np.logspace(-2, 3, N, dtype=dtype)[rng.permutation(N), None]
+    expected = of_exponents(name, arrays)
+    # Exponents are as large as the least distance says: that many roundings of them count.
+    least = squares(arrays["x"].astype(float), arrays["y"].astype(float)).min(1)
+    bound = (UNITS * (1 + least) * eps_of(near.program) * (1 + np.abs(expected).max(0))[:, None]).T
+    for splits in (1, 3):
+        for order in (0, 2):
+            results = [run(each, arrays, splits=splits, order=order) for each in (near, exact)]
+            assert not np.array_equal(*results)
+            for result in results:
+                assert (np.abs(result - expected) <= bound).all()
+    arrays["x"] *= 90
+    np.testing.assert_array_equal(run(near, arrays), run(exact, arrays))
+
+
+def test_masks_and_numbers_that_are_none_in_exponents(log_sums, rng):
+    near, exact = log_sums["LogSumExp", "float32"]
+    for value in (np.inf, np.nan, 3e38):
+        for key, place in (("y", (0, 0)), ("y", (150, 1)), ("y", slice(None)), ("x", (4, 0))):
+            arrays = drawn(rng, "float32")
+            arrays[key][place] = value
+            results = [run(kernel, arrays) for kernel in (near, exact)]
+            np.testing.assert_allclose(*results, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("order", [0, 1, 2])
 @pytest.mark.parametrize("splits", [1, 3])
 def test_splits_and_batches_are_scaled_too(splits, order, kernels, rng):
@@ -237,7 +307,8 @@ REFUSED = [
     ("Sum", "Exp(-g * Norm2(x - y)) * b"),
     ("Sum", "Grad(Exp(-g * SqDist(x, y)), x, Elem(v, 0))"),
     ("Sum", "Grad(Exp(-g * SqDist(x, y)), g, Elem(v, 0))"),
-    ("LogSumExp", "-g * SqDist(x, y)"),
+    ("LogSumExp", "-g * SqDist(x, y) - Elem(b, 0)"),
+    ("LogSumExp", "-g * Norm2(x - y)"),
     ("Min", "Exp(-g * SqDist(x, y))"),
 ]
 

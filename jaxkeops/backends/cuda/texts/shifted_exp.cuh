@@ -83,14 +83,24 @@ template <int ROWS, int THREADS> struct Rows {
     DEVICE void take(
         const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int count,
         unsigned number, bool) {
-        bool careful = number == 0;
+        const bool scaled = SCALED > 0 && are_scaled(columns);
         int from = 0;
         while (from < count) {
-            const int to = number == 0 && from == 0 && count > FIRST_COLUMNS ? FIRST_COLUMNS
-                                                                             : count;
+            const bool first = number == 0 && from == 0;
+            const int to = first && count > FIRST_COLUMNS ? FIRST_COLUMNS : count;
             Real sum[ROWS][STATE_SLOTS];
-            if (!careful) careful = !add_columns(p, u, columns, from, to, sum);
-            if (careful) add_with_new_references(p, u, columns, from, to, sum);
+#pragma unroll 1
+            for (bool careful = first;; careful = true) {
+#pragma unroll
+                for (int r = 0; r < ROWS; ++r)
+#pragma unroll
+                    for (int k = 0; k < STATE_VALUES; ++k) sum[r][k] = 0;
+                const int groups = careful ? from : end_of_groups(from, to);
+                if (careful) raise_references(scaled, p, u, columns, from, to);
+                else add_groups_either_way(scaled, p, u, columns, from, groups, sum);
+                add_columns(scaled, p, u, columns, groups, to, sum);
+                if (careful || are_good(sum)) break;
+            }
 #pragma unroll
             for (int r = 0; r < ROWS; ++r)
 #pragma unroll
@@ -99,36 +109,45 @@ template <int ROWS, int THREADS> struct Rows {
                     for (int k = e * EACH + 1; k < (e + 1) * EACH; ++k)
                         add_sum(state[r].value[k], state[r].lost[k], sum[r][k]);
             from = to;
-            careful = false;
         }
     }
 
   private:
-    DEVICE static void clear(Real (*sum)[STATE_SLOTS]) {
+    // Of a pair whose rows are scaled or not. A template, because there may be no scaled way.
+    template <class Way>
+    DEVICE static void exponents_of(
+        Way way, bool scaled, const Real *p, const Real *u, const Real *v, Real *exponents) {
+        if constexpr (SCALED > 0) {
+            if (scaled) return pair_exponents(way, p, u, v, exponents);
+        }
+        pair_exponents(Exact(), p, u, v, exponents);
+    }
+
+    // The exponents of a pair less the references of its row, rounded before and after.
+    DEVICE static void rounded_excess(
+        bool scaled, const Real *p, const Real *u, const Real *v, State &held, Real *excess) {
+        exponents_of(Scaled(), scaled, p, u, v, excess);
 #pragma unroll
-        for (int r = 0; r < ROWS; ++r)
+        for (int e = 0; e < EXPONENTS; ++e) {
+            if (EXACT) held.value[TOPS + e] = math::greatest(excess[e], held.value[TOPS + e]);
+            excess[e] -= held.value[e * EACH];
+        }
+    }
+
+    // The same, rounded at the end only.
+    template <class Way>
+    DEVICE static void quick_excess(
+        Way way, const Real *p, const Real *u, const Real *v, const State &held, Real *excess) {
+        Real references[EXPONENTS];
 #pragma unroll
-            for (int k = 0; k < STATE_VALUES; ++k) sum[r][k] = 0;
+        for (int e = 0; e < EXPONENTS; ++e) references[e] = held.value[e * EACH];
+        pair_excess(way, p, u, v, references, excess);
     }
 
     // The powers of one pair, times its weights, added to `sum`.
-    DEVICE void add_pair(
-        const Real *p, const Real *u, const Real *v, State &held, Real *sum, bool rounded) {
-        Real excess[EXPONENTS], weights[WEIGHTS];
-        if (rounded || EXACT) {
-            pair_exponents(p, u, v, excess);
-#pragma unroll
-            for (int e = 0; e < EXPONENTS; ++e) {
-                if (EXACT)
-                    held.value[TOPS + e] = math::greatest(excess[e], held.value[TOPS + e]);
-                excess[e] -= held.value[e * EACH];
-            }
-        } else {
-            Real references[EXPONENTS];
-#pragma unroll
-            for (int e = 0; e < EXPONENTS; ++e) references[e] = held.value[e * EACH];
-            pair_excess(p, u, v, references, excess);
-        }
+    DEVICE static void add_powers(
+        const Real *p, const Real *u, const Real *v, const Real *excess, Real *sum) {
+        Real weights[WEIGHTS];
         pair_weights(p, u, v, weights);
 #pragma unroll
         for (int e = 0; e < EXPONENTS; ++e) {
@@ -139,14 +158,21 @@ template <int ROWS, int THREADS> struct Rows {
         }
     }
 
-    // Whether the references were good enough for all sums.
-    DEVICE bool add_columns(
-        const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int from, int to,
-        Real (*sum)[STATE_SLOTS]) {
-        clear(sum);
-        int at = end_of_groups(from, to);
+    DEVICE void add_groups_either_way(
+        bool scaled, const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int from,
+        int to, Real (*sum)[STATE_SLOTS]) {
+        if constexpr (SCALED > 0) {
+            if (scaled) return add_groups(Scaled(), true, p, u, columns, from, to, sum);
+        }
+        add_groups(Exact(), false, p, u, columns, from, to, sum);
+    }
+
+    template <class Way>
+    DEVICE void add_groups(
+        Way way, bool scaled, const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns,
+        int from, int to, Real (*sum)[STATE_SLOTS]) {
         const Real *group = group_at(columns, from);
-        const Real *const end = group_at(columns, at);
+        const Real *const end = group_at(columns, to);
 #pragma unroll 1
         for (; group < end; group += GROUP_SIZE) {
             Real v[4][COLUMN_SLOTS];
@@ -154,15 +180,34 @@ template <int ROWS, int THREADS> struct Rows {
 #pragma unroll
             for (int q = 0; q < 4; ++q)
 #pragma unroll
-                for (int r = 0; r < ROWS; ++r) add_pair(p, u[r], v[q], state[r], sum[r], false);
+                for (int r = 0; r < ROWS; ++r) {
+                    Real excess[EXPONENTS];
+                    if (EXACT) rounded_excess(scaled, p, u[r], v[q], state[r], excess);
+                    else quick_excess(way, p, u[r], v[q], state[r], excess);
+                    add_powers(p, u[r], v[q], excess, sum[r]);
+                }
         }
+    }
+
+    // One by one: those behind the last group, or all of them.
+    DEVICE void add_columns(
+        bool scaled, const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int from,
+        int to, Real (*sum)[STATE_SLOTS]) {
 #pragma unroll 1
-        for (; at < to; ++at) {
+        for (int at = from; at < to; ++at) {
             Real v[COLUMN_SLOTS];
             get_column(columns, at, v);
 #pragma unroll
-            for (int r = 0; r < ROWS; ++r) add_pair(p, u[r], v, state[r], sum[r], false);
+            for (int r = 0; r < ROWS; ++r) {
+                Real excess[EXPONENTS];
+                rounded_excess(scaled, p, u[r], v, state[r], excess);
+                add_powers(p, u[r], v, excess, sum[r]);
+            }
         }
+    }
+
+    // Whether the references were good enough for all sums.
+    DEVICE bool are_good(const Real (*sum)[STATE_SLOTS]) const {
         bool good = true;
 #pragma unroll
         for (int r = 0; r < ROWS; ++r)
@@ -176,9 +221,10 @@ template <int ROWS, int THREADS> struct Rows {
         return good;
     }
 
-    DEVICE void add_with_new_references(
-        const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int from, int to,
-        Real (*sum)[STATE_SLOTS]) {
+    // Makes the references fit for some columns.
+    DEVICE void raise_references(
+        bool scaled, const Real *p, const Real (*u)[ROW_SLOTS], const Real *columns, int from,
+        int to) {
         Real top[ROWS][EXPONENTS];
 #pragma unroll
         for (int r = 0; r < ROWS; ++r)
@@ -191,7 +237,7 @@ template <int ROWS, int THREADS> struct Rows {
 #pragma unroll
             for (int r = 0; r < ROWS; ++r) {
                 Real exponents[EXPONENTS];
-                pair_exponents(p, u[r], v, exponents);
+                exponents_of(Scaled(), scaled, p, u[r], v, exponents);
 #pragma unroll
                 for (int e = 0; e < EXPONENTS; ++e)
                     top[r][e] = math::greatest(exponents[e], top[r][e]);
@@ -201,13 +247,5 @@ template <int ROWS, int THREADS> struct Rows {
         for (int r = 0; r < ROWS; ++r)
 #pragma unroll
             for (int e = 0; e < EXPONENTS; ++e) raise(state[r], e, top[r][e]);
-        clear(sum);
-#pragma unroll 1
-        for (int at = from; at < to; ++at) {
-            Real v[COLUMN_SLOTS];
-            get_column(columns, at, v);
-#pragma unroll
-            for (int r = 0; r < ROWS; ++r) add_pair(p, u[r], v, state[r], sum[r], true);
-        }
     }
 };
