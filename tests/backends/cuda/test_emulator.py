@@ -101,6 +101,19 @@ def test_every_barrier_of_a_tile_of_pairs_is_needed(units, tmp_path, rng):
         assert any(not np.array_equal(result, right) for result in wrong), number
 
 
+def test_the_barrier_before_rows_are_scaled_is_needed(tmp_path, rng):
+    program = program_of(*CASES[0], "float32")
+    right = cuda.emit(program, replace(SMALL, scaled=True))
+    barrier = f"{BARRIER}    Real squares"
+    assert right.text.count(barrier) == 1
+    faulty = replace(right, text=right.text.replace(barrier, "Real squares"))
+    kernels = build(tmp_path, [(program, right), (program, faulty)])
+    arrays = arrays_of(program, rng, 60, 200)
+    for kernel, differs in zip(kernels, (False, True), strict=True):
+        same, other = (kernel.run(arrays, 60, 200, order=order)[0] for order in (0, 1))
+        assert np.array_equal(same, other) != differs
+
+
 def test_a_barrier_that_not_all_threads_reach_is_a_deadlock(tmp_path, rng):
     program = program_of(*CASES[0], "float64")
     faulty = planted(
@@ -147,6 +160,9 @@ def read_too_far(folder: Path, fault: bool) -> None:
     programs = [program_of(*case, "float32") for case in (CASES[0], CASES[7], CASES[12])]
     programs.append(program_of("KMin_ArgKMin", "SqDist(x, y)", "float32", count=5))
     sources = [source(program) for program in programs]
+    for program in programs[:2]:
+        programs.append(program)
+        sources.append(cuda.emit(program, replace(SMALL, scaled=True)))
     aliases = ["g = Pm(1)", "x = Vi(27)", "y = Vj(27)", "b = Vj(30)", "e = Vi(30)"]
     for formula in (GAUSSIAN, f"Grad({GAUSSIAN}, y, e)"):
         programs.append(program_with_loops("Sum", formula, "float32", aliases))
