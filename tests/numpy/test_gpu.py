@@ -127,7 +127,7 @@ def test_a_gpu_is_chosen_by_its_number(with_gpus):
     import pytest
     from jaxkeops.errors import NoBackendError
     reduction = Genred(GAUSSIAN, ALIASES, "Sum", axis=1)
-    gpus = start((reduction, "float32", False))
+    gpus = start((reduction, "float32", "few"))
     for device_id, loads in ((1, 1), (np.int64(1), 1), (-1, 2), (0, 2)):
         check(reduction, arrays(9, 30), device_id=device_id)
         assert gpus.counts().loads == loads
