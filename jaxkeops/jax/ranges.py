@@ -28,6 +28,9 @@ def normal_ranges(ranges: Any, axis: int) -> tuple[jax.Array | np.ndarray, ...]:
             raise ArgumentError(f"{name} holds integers, got dtype {array.dtype}.")
         arrays.append(array if array.dtype.name in INTEGERS else array.astype(int))
     check_range_shapes([array.shape for array in arrays])
+    # Kernels for GPUs read all of them as one dtype. Two are left only where x64 is on.
+    if len({jax.dtypes.canonicalize_dtype(array.dtype) for array in arrays}) > 1:
+        arrays = [array.astype("int64") for array in arrays]
     return tuple(arrays) if axis == 1 else transposed(arrays)
 
 

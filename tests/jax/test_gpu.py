@@ -69,6 +69,16 @@ def test_ranges_are_operands_of_another_kernel(reduction):
     assert 'text = "cuda ranges float32' in program
 
 
+@pytest.mark.parametrize("x64", [False, True])
+def test_ranges_of_two_dtypes_are_made_one(reduction, x64):
+    two = np.zeros((4, 2), "int32"), np.zeros(4, "int64"), np.zeros((6, 2), "int32")
+    with jax.enable_x64(x64):
+        mixed = lambda *args: reduction(*args, ranges=two * 2)
+        program = exported(mixed, SHAPES, "cuda").mlir_module()
+    integer = "i64" if x64 else "i32"
+    assert f"tensor<4x2x{integer}>, tensor<4x{integer}>, tensor<6x2x{integer}>) ->" in program
+
+
 def test_extents_may_be_unknown(reduction, rng):
     M, N = export.symbolic_shape("M, N")
     both = exported(reduction, ((1,), (M, 3), (N, 3), (N, 2)), "cpu", "cuda")
