@@ -58,6 +58,18 @@ def test_a_clone_is_built_with_the_nanobind_of_this_python(monkeypatch, tmp_path
     assert (tmp_path / "jaxkeops" / "_native.so").read_text() == "built"
 
 
+@pytest.mark.parametrize(
+    ("printed", "clock"),
+    [("1980, 580.65.06", (1.98e9, "580.65.06")), ("[N/A], 580.65.06", None), ("", None)],
+)
+def test_a_clock_that_is_not_told_is_an_h200s(monkeypatch, tmp_path, printed, clock):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\necho '{printed}'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert command._clock() == (clock or (command.PREDICTED["hertz"], "unknown"))
+
+
 def test_tests_run_by_the_same_python_and_end_in_time(monkeypatch, tmp_path):
     (tmp_path / "tools").mkdir()
     check = tmp_path / "tools" / "gpu_check"
