@@ -33,6 +33,7 @@ COSTS = {
 
 SUM_TILE = 64  # columns: few enough for the digits of float32, many enough to hide the total
 SHORT_BLOCK = 2  # columns that are computed by turns, where a pair has no loop
+LONGEST_BLOCK = 1000  # operations at a pair: beyond, columns by turns take seconds to compile
 LONG = 200  # operations at a pair: from there on, a second way to compute them takes too long
 SHORTEST_PANEL = 512  # columns: a multiple of every tile, and what a row does first is little
 PANEL_BYTES = 2**19
@@ -74,7 +75,8 @@ def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -
     vectors = 1 if cost >= 6 else 2 if cost >= 4 else 4
     while vectors > 1 and vectors * (states + 1) > machine.registers // 3:
         vectors //= 2
-    return ir.Schedule(vectors, tile, columns=SHORT_BLOCK, few_rows=few)
+    columns = SHORT_BLOCK if cost < LONGEST_BLOCK else 1
+    return ir.Schedule(vectors, tile, columns, few_rows=few)
 
 
 def _sample(accumulator: ir.Accumulator, cost: float, lanes: int) -> int:

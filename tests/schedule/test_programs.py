@@ -119,3 +119,13 @@ def test_a_difference_is_not_turned_where_its_sign_tells(formula):
 
 def test_a_difference_in_a_divisor_is_turned_where_it_is_squared():
     assert sum("sub(v1[" in line for line in pair_lines("y / (1 + SqDist(y, x))")) == 3
+
+
+def test_columns_are_computed_by_turns_unless_a_pair_is_long():
+    def columns(operations: int) -> int:
+        formula = "x"
+        for k in range(operations):
+            formula = f"({formula} * y + {k})"
+        return program_of(formula, aliases=["x = Vi(1)", "y = Vj(1)"]).schedule.columns
+
+    assert [columns(n) for n in (10, 400, 1500)] == [2, 2, 1]
