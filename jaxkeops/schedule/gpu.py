@@ -11,9 +11,11 @@ from ..backends.cuda import (
     Cut,
     NotByTilesError,
     Planes,
+    Sweep,
     planes_of,
     scaling_of,
     tile_bytes,
+    weights_of,
 )
 from ..dtypes import FLOATS
 from ..formula import Formula
@@ -28,6 +30,7 @@ LIST_REGISTERS = 96
 TILE_BYTES = 24 * 1024  # of the 48 KiB that a block may have without asking
 TILE = 256  # columns: few enough for the digits of float32, many enough to hide the barriers
 CHUNK = 32
+MATRIX_GAIN = 8  # how many products of float32 units make in the time of one
 MATRIX_CHUNK = 16  # of which none is known to be the one, see texts/extremum.cuh
 WARP = 32
 GROUP = 4
@@ -95,9 +98,16 @@ def _by_tiles(program: ir.Program, planes: Planes) -> Cut:
     rows = max((len(sweep.sources.rows) for sweep in planes.swept), default=0)
     pair_rows = 8 if words == 1 and rows <= 2 else 4
     tile = pair_rows * max(4, SUMS // (pair_rows * words * sums))
-    part_rows, part_columns = _part_sizes(planes, words)
+    single = words == 1
+    product_parts = single and bool(weights_of(program, planes))
+    matrix_units = product_parts or (single and any(sweep.is_product for sweep in planes.sweeps))
+    part_rows, part_columns = _part_sizes(planes, words, product_parts)
+
+    def cost(sweep: Sweep) -> int:
+        by_units = single and sweep.is_product
+        return sweep.count * len(sweep.folds) // (MATRIX_GAIN if by_units else 1)
+
     lives = planes.leaves or part_columns > 8
-    matrix_units = words == 1 and any(sweep.is_product for sweep in planes.sweeps)
     register_lists = True
     if isinstance(program.accumulator, ir.Lowest):
         entries = len(program.accumulator.values) * program.accumulator.count * (words + 2)
@@ -112,7 +122,7 @@ def _by_tiles(program: ir.Program, planes: Planes) -> Cut:
         pair_rows=pair_rows,
         part_rows=part_rows,
         part_columns=part_columns,
-        passes=sum(s.count * len(s.folds) for s in planes.sweeps) <= part_rows * part_columns,
+        passes=sum(map(cost, planes.sweeps)) <= part_rows * part_columns,
         wave_blocks=4,
         matrix_units=matrix_units,
     )
@@ -121,13 +131,14 @@ def _by_tiles(program: ir.Program, planes: Planes) -> Cut:
     return cut
 
 
-def _part_sizes(planes: Planes, words: int) -> tuple[int, int]:
+def _part_sizes(planes: Planes, words: int, product_parts: bool) -> tuple[int, int]:
     """Rows and columns of sums that a thread has, those that differ by their component alone."""
     counts = [part.root.count for part in planes.parts]
     held = max((len(part.sources.rows) for part in planes.parts), default=0)
-    rows = 8 if words * (1 + held) <= 2 else 4
+    # Of matrix units a thread has four rows, see texts/lanes.cuh.
+    rows = 8 if words * (1 + held) <= 2 and not product_parts else 4
     # Numbers of rows are held beside each sum. In float64 twice as much would spill.
-    most = (3 - words) * SUMS // (rows * words * (1 + held))
+    most = (1 if product_parts else 3 - words) * SUMS // (rows * words * (1 + held))
     columns = 4
     while columns < most and rows * columns < max(counts, default=0):
         columns *= 2

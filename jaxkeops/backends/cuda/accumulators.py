@@ -9,6 +9,7 @@ from ... import ir
 from ...ir import Apply, Index, Program, Scalar
 from .body import Body, function
 from .cut import Cut
+from .pieces import weights_of
 from .scaling import Scaling
 from .values import COLUMN_ARRAY, PARAMETERS, ROW_ARRAY, Values
 
@@ -152,6 +153,7 @@ def _parts(program: Program, values: Values, cut: Cut) -> Accumulation:
             [f"constexpr int states[] = {{{states}}};", "return states[k];"],
         ),
     ]
+    products = bool(cut.matrix_units and weights_of(program, planes))
     at_once = cut.part_rows * cut.part_columns
     passes = -(-planes.parts[0].root.count // at_once)
     by_passes = len(planes.parts) == 1 and (passes == 1 or cut.passes)
@@ -162,6 +164,7 @@ def _parts(program: Program, values: Values, cut: Cut) -> Accumulation:
         "int PART_ROWS": str(cut.part_rows),
         "int PART_COLUMNS": str(cut.part_columns),
         "bool MANY_TURNS": "false" if by_passes else "true",
+        "bool MATRIX_PARTS": "MATRIX_UNITS" if products else "false",
     }
     states_of_row = sum(map(ir.width, ir.roots(program.accumulator)))
     if powers:
@@ -172,7 +175,8 @@ def _parts(program: Program, values: Values, cut: Cut) -> Accumulation:
         constants["bool EXACT"] = "true" if program.accumulator.exact else "false"
         constants["Real FINITE"] = FINITE[program.dtype]
         states_of_row += program.accumulator.exact
-    texts = ("row_states.cuh", "powers.cuh" if powers else "weights.cuh", "parts.cuh")
+    weighing = "powers.cuh" if powers else "weights.cuh"
+    texts = ("row_states.cuh", weighing, "matrix_parts.cuh", "parts.cuh")
     return Accumulation(
         texts,
         constants,

@@ -63,6 +63,7 @@ def emit(program: Program, cut: Cut, ranged: bool = False) -> Source:
         *(
             (
                 _text("planes.cuh"),
+                _text("lanes.cuh"),
                 *map(_text, ("pieces.cuh", "matrix_sweep.cuh") if splits.of else ()),
                 sweep_types(program, values, splits),
                 part_types(program, values) if values.planes.parts else "",

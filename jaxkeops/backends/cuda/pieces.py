@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ... import ir
 from ...ir import Apply, Column, Load, Program, Scalar
+from .body import factors
 from .cut import Cut
 from .planes import Planes, Sweep
 
@@ -90,13 +91,14 @@ def splits_of(program: Program, planes: Planes, cut: Cut) -> Splits:
     width = program.column_width
     if not taken:
         return Splits({}, width, 0)
+    crowded = bool(planes.parts)
     guarded = {check.plane for check in planes.checks}
     place, row_place = _aligned(width + len(taken)), 0
     splits: dict[Sweep, Split] = {}
     for number, sweep in enumerate(taken):
-        chunks, steps = _chunks(-(-sweep.count // STEP), bool(planes.parts))
+        chunks, steps = _chunks(-(-sweep.count // STEP), crowded)
         exact_halves = all(_is_stored(program, source) for source in _ends(sweep))
-        keeps_rows = len(taken) == chunks == 1 and not planes.parts
+        keeps_rows = len(taken) == chunks == 1 and not crowded
         row_words = 0 if keeps_rows else chunks * steps * ROW_WORDS * (2 - exact_halves)
         if 4 * cut.threads * (row_place + row_words) > SHARED_BYTES:
             row_words = 0
@@ -117,9 +119,24 @@ def splits_of(program: Program, planes: Planes, cut: Cut) -> Splits:
     return Splits(splits, place, row_place)
 
 
-def _chunks(steps: int, parts: bool) -> tuple[int, int]:
+def weights_of(program: Program, planes: Planes) -> tuple[int, ...]:
+    """Of each part, which of what pairs share is multiplied with a column's number; or nothing, if
+    any part is another kind of sum."""
+    powers = isinstance(program.accumulator, ir.ShiftedExp)
+    found = []
+    for part in planes.parts:
+        columns, body = part.sources.columns, part.root.body
+        ends = (planes.shared[0], body) if powers else factors(body) or ()
+        weights = [end for end in ends if end in planes.shared]
+        if part.sources.rows or len(columns) != 1 or {*ends} != {*weights, *columns}:
+            return ()
+        found.append(planes.shared.index(weights[0]))
+    return tuple(found)
+
+
+def _chunks(steps: int, crowded: bool) -> tuple[int, int]:
     """How many chunks these are, and how many steps of one."""
-    most = STEPS_BESIDE_PARTS if parts else STEPS if steps <= STEPS else STEPS_OF_MANY
+    most = STEPS_BESIDE_PARTS if crowded else STEPS if steps <= STEPS else STEPS_OF_MANY
     chunks = -(-steps // most)
     return chunks, -(-steps // chunks)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...ir import COLUMN, ROW, Program, Scalar, ShiftedExp
 from .body import Body, factors, function
-from .pieces import Split, Splits
+from .pieces import Split, Splits, weights_of
 from .planes import Check, Part, Planes, Sources, Sweep
 from .values import COLUMN_ARRAY, PARAMETERS, ROW_ARRAY, Values, assignments, loads
 
@@ -167,8 +167,10 @@ def recomputed_planes(program: Program, values: Values) -> str:
 def part_types(program: Program, values: Values) -> str:
     """A type for each root that is many sums, and `add_parts`, which walks all of them."""
     texts, calls = [], []
+    weights = weights_of(program, values.planes)
     for number, part in enumerate(values.planes.parts):
-        texts.append(_part(program, values, part, f"Part{number}"))
+        weight = weights[number] if weights else None
+        texts.append(_part(program, values, part, f"Part{number}", weight))
         calls.append(f"held.template add_part<Part{number}>(tile, p, count, flush);")
     arguments = ["Held &held", "const Staging &tile", PARAMETERS, "int count", "bool flush"]
     walk = function("void", "add_parts", arguments, calls)
@@ -194,7 +196,7 @@ def _sweep(
     return _loop_type(program, values, sweep.sources, name, constants, [*functions, step])
 
 
-def _part(program: Program, values: Values, part: Part, name: str) -> str:
+def _part(program: Program, values: Values, part: Part, name: str, weight: int | None) -> str:
     known = _known(values, part.sources)
     known |= {scalar: f"w[{k}]" for k, scalar in enumerate(values.planes.shared)}
     body = Body(known)
@@ -210,6 +212,8 @@ def _part(program: Program, values: Values, part: Part, name: str) -> str:
         [*body.lines, added],
     )
     constants = {"COUNT": part.root.count, "FIRST": part.first}
+    if weight is not None:
+        constants["WEIGHT"] = weight
     return _loop_type(program, values, part.sources, name, constants, [step])
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from ... import ir
 from ...dtypes import FLOATS
 from .cut import Cut
-from .pieces import Splits, splits_of
+from .pieces import Splits, splits_of, weights_of
 from .planes import planes_of
 from .scaling import scaling_of
 from .values import Values, values_of
 
 INDEX_BYTES = 8
+SHARE_COLUMNS = 16  # see texts/matrix_parts.cuh
 PADDING = 4  # numbers, see texts/planes.cuh
 BANKS = 32  # of shared memory, of 4 bytes
 
@@ -71,6 +72,8 @@ def tile_of(program: ir.Program, values: Values, splits: Splits, cut: Cut) -> Ti
     )
     pieces = max((split.words + PADDING for split in splits.of.values()), default=0)
     at_once = cut.tile * cut.part_rows * cut.part_columns
+    if cut.matrix_units and weights_of(program, planes):
+        at_once = SHARE_COLUMNS * 2 * (cut.part_rows * cut.part_columns + 2)
     added = max((len(part.sources.columns) * at_once for part in planes.parts), default=0)
     given = cut.threads * cut.part_columns if planes.parts else 0  # see `put_part`
     staged = max(swept, cut.tile * pieces, added, given)

@@ -199,6 +199,8 @@ inline bool any_thread(bool condition) {
     any = false;
     return found;
 }
+inline int late_zero() { return 0; }
+inline void together() { emulator::wait_for(emulator::Wait::warp); }
 inline bool any_lane(bool condition) {
     const emulator::Exchange<bool> all(condition);
     for (unsigned lane = 0; lane < emulator::kLanes; ++lane)
@@ -322,6 +324,25 @@ inline void multiply_add(
             }
             sum[k] = emulator::sum_with_products(half ? sum[k] : added[k], as, bs);
         }
+    }
+}
+
+inline void multiply_add_halves(
+    float *sum, const unsigned *a, const unsigned *b, const float *added) {
+    struct Words {
+        unsigned a[4], b[2];
+    };
+    const emulator::Exchange<Words> all(Words{{a[0], a[1], a[2], a[3]}, {b[0], b[1]}});
+    const unsigned lane = emulator::current % emulator::kLanes;
+    const auto read = [](unsigned word) { return math::from_bits(word & ~0x1fffu); };
+    for (unsigned k = 0; k < 4; ++k) {
+        const unsigned row = lane / 4 + 8 * (k / 2), column = lane % 4 * 2 + k % 2;
+        float as[8], bs[8];
+        for (unsigned t = 0; t < 8; ++t) {
+            as[t] = read(all[row % 8 * 4 + t % 4].a[row / 8 + 2 * (t / 4)]);
+            bs[t] = read(all[column * 4 + t % 4].b[t / 4]);
+        }
+        sum[k] = emulator::sum_with_products(added[k], as, bs);
     }
 }
 

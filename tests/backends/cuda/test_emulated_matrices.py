@@ -162,6 +162,61 @@ def test_an_infinite_product_is_infinite(kernels, rng):
     assert np.isfinite(np.delete(result, 4)).all()
 
 
+E = 27
+WIDE = ["x = Vi(3)", "y = Vj(3)", f"b = Vj({E})"]
+SUMS = {
+    "weights": "Exp(-SqDist(x, y)) * b",
+    "infinite weights": "Rsqrt(SqDist(x, y)) * b",
+}
+
+
+@pytest.fixture(scope="module")
+def sums(tmp_path_factory) -> dict[str, tuple[Emulated, Emulated]]:
+    """Many sums of the same weights: by float32, and by matrix units."""
+    programs = {
+        name: program_with_loops("Sum", formula, "float32", WIDE) for name, formula in SUMS.items()
+    }
+    programs["softmax"] = program_with_loops(
+        "SumSoftMaxWeight", "-SqDist(x, y)", "float32", WIDE, weight="b"
+    )
+    texts = [
+        (each, cuda.emit(each, cut)) for each in programs.values() for cut in (LOOPS, MATRICES)
+    ]
+    built = build(tmp_path_factory.mktemp("sums"), texts)
+    return dict(zip(programs, zip(built[::2], built[1::2], strict=True), strict=True))
+
+
+@pytest.mark.parametrize("name", ["weights", "softmax"])
+def test_weights_of_all_sizes_keep_their_digits(name, sums, rng):
+    """A sum may be of the least weights alone: those of the columns of one class, far away."""
+    x, y = 4 * rng.standard_normal((2, 40, 3)).astype("float32")
+    b = np.eye(E, dtype="float32")[rng.integers(0, E, 40)] * rng.uniform(0.5, 2, (40, 1))
+    b = b.astype("float32")
+    X, Y = x.astype(float)[:, None], y.astype(float)
+    weights = np.exp(-((X - Y) ** 2).sum(-1))
+    if name == "softmax":
+        weights /= weights.sum(1, keepdims=True)
+    right = weights @ b.astype(float)
+    seen = right > 1e-30
+    errors = [
+        (np.abs(kernel.run([x, y, b], 40, 40)[0] - right)[seen] / right[seen])
+        for kernel in sums[name]
+    ]
+    assert errors[1].max() <= errors[0].max() + 16 * UNIT
+
+
+@pytest.mark.parametrize("name", ["weights", "softmax", "infinite weights"])
+def test_sums_are_not_finite_where_those_of_float32_are_not(name, sums, rng):
+    x, y = rng.standard_normal((2, 40, 3)).astype("float32")
+    b = rng.uniform(0.5, 2, (40, E)).astype("float32")
+    b[7, 3], b[20, 5], b[31, 6], b[31, 7] = np.inf, np.nan, -np.inf, 3.4028235e38
+    x[4] = y[11]
+    x[8, 1] = np.nan
+    found = [kernel.run([x, y, b], 40, 40)[0] for kernel in sums[name]]
+    np.testing.assert_array_equal(np.isnan(found[1]), np.isnan(found[0]))
+    np.testing.assert_allclose(found[1], found[0], rtol=32 * UNIT)
+
+
 def test_without_matrix_units_float32_takes_the_sums(tmp_path, kernels, rng):
     names = ["distances", "products in chunks"]
     texts = [(program(name), cuda.emit(program(name), MATRICES)) for name in names]

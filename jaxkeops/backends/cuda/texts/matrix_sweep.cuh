@@ -4,18 +4,9 @@
 // gives is beyond float32. The two mixed ones come first, scaled by 2^11; then the sum is scaled back
 // and takes those of high. So no unit adds them to a sum that has no digits for them.
 //
-// A warp has the 32 rows of its threads, and 16 columns at a time: two tiles of 16 rows, two of 8
-// columns, and of each tile of 16 by 8 a thread has two rows and two columns.
+// A warp has the 32 rows of its threads, and 16 columns at a time: see lanes.cuh.
 
 constexpr int MATRIX_COLUMNS = 16;
-constexpr int LANE_ROWS = 4;
-
-DEVICE int lane() { return (int)(threadIdx.x % 32); }
-
-// Row k of this thread, of its block.
-DEVICE int lane_row(int k) { return (int)(threadIdx.x / 32 * 32) + k * 8 + lane() / 4; }
-// The first of two neighbouring columns, of 8.
-DEVICE int lane_column() { return lane() % 4 * 2; }
 
 // What a warp has of its rows: all components of a chunk.
 template <class Sweep> struct RowPieces {

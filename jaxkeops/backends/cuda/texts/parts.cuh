@@ -7,13 +7,15 @@
 constexpr int PARTS_ACROSS = PART_ROWS; // a block has as many rows as threads
 constexpr int PARTS_DOWN = THREADS / PARTS_ACROSS;
 constexpr int PARTS_AT_ONCE = PARTS_ACROSS * PART_COLUMNS;
-constexpr int TURNS = 16; // tiles, each at most 64 columns
+constexpr int TURNS = 1024 / TILE_COLUMNS; // tiles
 
-// Four rows, and four sums, of a thread lie together.
+// Four rows, and four sums, of a thread lie together, or those of a tile of matrix units.
 DEVICE int part_row(int r) {
+    if constexpr (MATRIX_PARTS) return lane_row(r);
     return r / 4 * (4 * PARTS_DOWN) + (int)(threadIdx.x / PARTS_ACROSS) * 4 + r % 4;
 }
 DEVICE int part_column(int e) {
+    if constexpr (MATRIX_PARTS) return e / 2 * 8 + lane_column() + e % 2;
     return e / 4 * (4 * PARTS_ACROSS) + (int)(threadIdx.x % PARTS_ACROSS) * 4 + e % 4;
 }
 
@@ -47,6 +49,7 @@ template <int ROWS, int THREADS_OF_BLOCK> struct Rows {
         const bool flush = MANY_TURNS || last || turn % TURNS == TURNS - 1;
         if (turn == 0) weighing.start();
         weighing.take(p, u[0], staging, count, flush);
+        if (MATRIX_PARTS) clear_behind(staging, count);
         add_parts(*this, staging, p, count, flush);
         if (!last) return;
         const Index row = tile->begin + threadIdx.x;
@@ -62,11 +65,20 @@ template <int ROWS, int THREADS_OF_BLOCK> struct Rows {
              first < (PASSES > 1 ? (pass + 1) * PARTS_AT_ONCE : Part::COUNT);
              first += PARTS_AT_ONCE) {
             __syncthreads();
-            stage_part<Part>(staging, first, count);
-            __syncthreads();
             if (MANY_TURNS) clear();
             else if (POWERS) scale(staging);
-            add_columns<Part>(staging, p, first, count);
+            if constexpr (MATRIX_PARTS) {
+#pragma unroll 1
+                for (int start = 0; start < count; start += SHARE_COLUMNS) {
+                    if (start > 0) __syncthreads();
+                    const bool finite = stage_halves<Part>(staging, first, start, count);
+                    add_staged<Part>(staging, start, count, !any_thread(!finite), sum);
+                }
+            } else {
+                stage_part<Part>(staging, first, count);
+                __syncthreads();
+                add_columns<Part>(staging, p, first, count);
+            }
             if (flush) put_part<Part>(staging, first);
         }
     }
@@ -77,6 +89,15 @@ template <int ROWS, int THREADS_OF_BLOCK> struct Rows {
         for (int r = 0; r < PART_ROWS; ++r)
 #pragma unroll
             for (int e = 0; e < PART_COLUMNS; ++e) sum[r][e] = 0;
+    }
+
+    // Of columns that are not there, which matrix units take all the same.
+    DEVICE static void clear_behind(const Staging &staging, int count) {
+#pragma unroll 1
+        for (int at = count; at < TILE_COLUMNS; ++at)
+#pragma unroll
+            for (int k = 0; k < SHARED; ++k)
+                plane_at(staging.columns, k, at, threadIdx.x) = 0;
     }
 
     DEVICE void scale(const Staging &staging) {
@@ -171,7 +192,8 @@ template <int ROWS, int THREADS_OF_BLOCK> struct Rows {
         constexpr int AT_ONCE = STAGED / THREADS / PART_COLUMNS;
         constexpr int SLICE = AT_ONCE < PART_ROWS ? AT_ONCE : PART_ROWS;
         __syncthreads();
-        Real *const own = staging.staged + threadIdx.x;
+        const int late = late_zero();
+        Real *const own = staging.staged + threadIdx.x + late;
 #pragma unroll
         for (int start = 0; start < PART_ROWS; start += SLICE) {
 #pragma unroll
@@ -179,10 +201,10 @@ template <int ROWS, int THREADS_OF_BLOCK> struct Rows {
 #pragma unroll
                 for (int e = 0; e < PART_COLUMNS; ++e)
                     own[(r * PART_COLUMNS + e) * THREADS] = start + r < PART_ROWS ? sum[start + r][e] : 0;
-#pragma unroll 8
+#pragma unroll 4
             for (int k = 0; k < SLICE * PART_COLUMNS; ++k) {
-                const int place = part_row(start + k / PART_COLUMNS);
-                const int c = first + part_column(k % PART_COLUMNS);
+                const int place = part_row(start + k / PART_COLUMNS) + late;
+                const int c = first + part_column(k % PART_COLUMNS) + late;
                 const Index row = tile->begin + place;
                 if (place >= TILE_ROWS || row >= tile->end || c >= Part::COUNT) continue;
                 const Real factor = POWERS ? staging.factors[TILE_ROWS + place] : Real(1);

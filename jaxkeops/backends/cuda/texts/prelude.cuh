@@ -134,6 +134,15 @@ DEVICE math::Quad<float> read_only(const math::Quad<float> *address) {
 // The value of lane `lane ^ mask`, in all lanes of the warp at once.
 DEVICE double from_lane(double value, int mask) { return __shfl_xor_sync(~0u, value, mask); }
 DEVICE float from_lane(float value, int mask) { return __shfl_xor_sync(~0u, value, mask); }
+// 0, but the compiler does not know it: what is made of it is not kept in registers from long before.
+DEVICE int late_zero() {
+    int zero;
+    asm volatile("mov.u32 %0, 0;" : "=r"(zero));
+    return zero;
+}
+
+// Where the lanes of a warp meet.
+DEVICE void together() { __syncwarp(); }
 DEVICE bool any_thread(bool condition) { return __syncthreads_or(condition); }
 DEVICE bool any_lane(bool condition) { return __any_sync(~0u, condition); }
 
@@ -151,6 +160,17 @@ constexpr bool MATRIX_UNITS = false;
 DEVICE void multiply_add(
     float *sum, const unsigned *a, const unsigned *b, const float *added) {
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+                 "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"
+                 : "=f"(sum[0]), "=f"(sum[1]), "=f"(sum[2]), "=f"(sum[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]),
+                   "f"(added[0]), "f"(added[1]), "f"(added[2]), "f"(added[3]));
+}
+
+// The same for a of (16, 8) and b of (8, 8) in float32, of which 11 bits of each number count: a:
+// (g + 8 (w % 2), t + 4 (w / 2)); b: (t + 4 w, g).
+DEVICE void multiply_add_halves(
+    float *sum, const unsigned *a, const unsigned *b, const float *added) {
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
                  "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %11, %12, %13};"
                  : "=f"(sum[0]), "=f"(sum[1]), "=f"(sum[2]), "=f"(sum[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]),
