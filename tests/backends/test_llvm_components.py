@@ -153,3 +153,17 @@ def test_many_components_are_summed_over_rows(over_rows, dtype, level, rng):
     machine = levels()[level]
     program = program_of("Sum", f"{GAUSSIAN} * v * f", None, dtype, machine, over_rows=over_rows)
     check(program, machine, rng, 37, 301)
+
+
+@every_level
+@pytest.mark.parametrize("sense", ["Min", "Max"])
+@pytest.mark.parametrize(
+    "formula", ["SqDist(x, y)", "Concat(x | y, SqDist(x, y))", "(x | y) * Sum(Abs(x - y)) * y"]
+)
+def test_the_best_of_long_sums_is_found_again(formula, sense, level, rng):
+    """The tile that has it is computed pair by pair, where the walk computes blocks of them."""
+    machine, M, N = levels()[level], 3, 70
+    (node,), variables = read_formulas([formula], ["x = Vi(130)", "y = Vj(130)"])
+    inputs = [Input(var.axis, var.dim) for var in variables]
+    made = make_formula(f"{sense}_Arg{sense}", node, inputs)
+    check(lower(made, "float32", "int64", machine), machine, rng, M, N)

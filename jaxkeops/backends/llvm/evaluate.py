@@ -16,6 +16,7 @@ Source = Callable[[Scalar, str], str]
 # Instructions after which a block is cut: LLVM takes time with the square of the length of a block.
 BLOCK = 500
 LONG_SUM = 128  # components: from there on, a sum is made of two, where registers allow
+REGISTERS_FOR_TWO = 32  # twice what a block of pairs has sums, and as many for what they take
 
 
 class Component(str):
@@ -157,7 +158,8 @@ def _fold(b: Builder, folds: Sequence[Fold], places: Sequence[Known]) -> None:
         prepare(b, [fold.body for fold in folds], known)
     cells = [(fold, known) for fold in folds for known in places]
     count = folds[0].count
-    several = count >= LONG_SUM and 2 * len(cells) <= b.machine.registers // 2
+    # However many places there are: whoever computes a pair again expects the same bits.
+    several = count >= LONG_SUM and b.machine.registers >= REGISTERS_FOR_TWO
     # Components c, c + ways, ... are summed apart: a sum rounds less often the shorter it is.
     ways = 2 if several else 1
     totals = [b.const(0.0)] * (ways * len(cells))
