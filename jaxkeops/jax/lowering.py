@@ -43,7 +43,7 @@ def _lower_for_cpu(
     made = kernel(formula, dtype, way.index_dtype)
     sides = zip(formula.inputs, ctx.avals_in, strict=False)
     rows = next((aval.shape[-2] for given, aval in sides if given.axis == "i"), 1)
-    if isinstance(rows, int):
+    if isinstance(rows, int) and rows:
         made.prepare(rows)
     text = program_text(formula, dtype, way.index_dtype)
     # The target takes the blocks of the rows it keeps; the other half is for transposition.
