@@ -32,6 +32,8 @@ COSTS = {
 }
 
 SUM_TILE = 64  # columns: few enough for the digits of float32, many enough to hide the total
+# Their rare ways are jumps, over which nothing is computed by turns, and take long to compile.
+JUMPING = {"sin", "cos"}
 SHORT_BLOCK = 2  # columns that are computed by turns, where a pair has no loop
 LONGEST_BLOCK = 1000  # operations at a pair: beyond, columns by turns take seconds to compile
 LONG = 200  # operations at a pair: from there on, a second way to compute them takes too long
@@ -75,7 +77,8 @@ def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -
     vectors = 1 if cost >= 6 else 2 if cost >= 4 else 4
     while vectors > 1 and vectors * (states + 1) > machine.registers // 3:
         vectors //= 2
-    columns = SHORT_BLOCK if cost < LONGEST_BLOCK else 1
+    names = {s.instr.name for s in usual(roots) if isinstance(s, ir.Apply) and s.rate == ir.PAIR}
+    columns = SHORT_BLOCK if cost < LONGEST_BLOCK and not names & JUMPING else 1
     return ir.Schedule(vectors, tile, columns, few_rows=few)
 
 

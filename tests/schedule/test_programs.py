@@ -129,3 +129,8 @@ def test_columns_are_computed_by_turns_unless_a_pair_is_long():
         return program_of(formula, aliases=["x = Vi(1)", "y = Vj(1)"]).schedule.columns
 
     assert [columns(n) for n in (10, 400, 1500)] == [2, 2, 1]
+
+
+@pytest.mark.parametrize(("formula", "columns"), [("Exp(x - y)", 2), ("Sin(x - y)", 1)])
+def test_columns_are_not_computed_by_turns_over_jumps(formula, columns):
+    assert program_of(formula).schedule.columns == columns
