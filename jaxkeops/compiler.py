@@ -74,7 +74,7 @@ def cuda_kernel(
     """The same for the GPUs of this process, for calls with ranges or for calls without.
 
     M: the rows of the call: any number will do, and few are done sooner by a kernel of their own.
-    None: not known. Costs 0.1 to 0.3 s of CPU for a formula that no process compiled before.
+    None: not known. Costs 0.1 to 1 s of CPU for a formula that no process compiled before.
     Raises `NoBackendError` if there is no GPU, or no NVRTC.
     """
     native.cuda_devices()

@@ -41,10 +41,9 @@ def _lower_for_cpu(
     # Compiled here, so that a failure is a Python exception and not a status of XLA; the target
     # compiles for itself only what it meets in programs that were lowered elsewhere.
     made = kernel(formula, dtype, way.index_dtype)
-    sides = zip(formula.inputs, ctx.avals_in, strict=False)
-    rows = next((aval.shape[-2] for given, aval in sides if given.axis == "i"), 1)
-    if isinstance(rows, int) and rows:
-        made.prepare(rows)
+    shapes = [aval.shape for aval in ctx.avals_in[: len(formula.inputs)]]
+    if M := known(extents(formula, shapes)[1]):
+        made.prepare(M)
     text = program_text(formula, dtype, way.index_dtype)
     # The target takes the blocks of the rows it keeps; the other half is for transposition.
     taken = len(formula.inputs) + (ARRAYS // 2 if ranges else 0)
