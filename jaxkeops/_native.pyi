@@ -12,7 +12,8 @@ class Kernel:
     `rows` and `columns` are addresses of C functions (csrc/core/kernel.h); `code` is any
     object that keeps them mapped, held as long as the kernel lives. `pair_cost` is in ns.
     Each running call of `rows` has `workspace` bytes to itself. More than `most_columns`
-    reduced rows are refused.
+    reduced rows are refused. Fewer rows than `scratch_rows`, fewer columns than
+    `scratch_columns`, and ranges, do without what `columns` fills, if either is not 0.
 
     `parts` says that `rows` can keep in its workspace what it carries from some columns,
     and merge what several calls kept: few rows then go over their columns in parts, each
@@ -40,6 +41,8 @@ class Kernel:
         columns: int = 0,
         column_width: int = 0,
         column_inputs: Sequence[int] = (),
+        scratch_rows: int = 0,
+        scratch_columns: int = 0,
         row_block: int = 1,
         pair_cost: float = 0.2,
         workspace: int = 0,

@@ -21,6 +21,7 @@ from .runtime.sources import mark_of
 from .schedule import (
     choose_cut,
     few_rows,
+    least_for_records,
     lower,
     lower_for_gpus,
     nanoseconds_per_pair,
@@ -156,11 +157,15 @@ def disk_cache() -> DiskCache:
 
 def compile_program(formula: Formula, program: ir.Program, machine: Machine) -> bytes:
     """All that `load_kernel` needs of a program: one line that describes it, then its code."""
-    functions = ["rows", *(["columns"] if program.columns else [])]
-    used = {s.slot for s in ir.topological(program.columns) if isinstance(s, ir.Load | ir.Centre)}
+    functions = ["rows", *(["columns"] if program.column_width else [])]
+    of_columns = (*program.columns, *(program.distance.columns if program.distance else ()))
+    used = {s.slot for s in ir.topological(of_columns) if isinstance(s, ir.Load | ir.Centre)}
+    scratch_rows, scratch_columns = least_for_records(program)
     description = _described(formula, program) | {
         "column_width": program.column_width,
         "column_inputs": sorted(used),
+        "scratch_rows": scratch_rows,
+        "scratch_columns": scratch_columns,
         "row_block": llvm.row_block(program, machine),
         "workspace": llvm.workspace_bytes(program, machine),
         "parts": True,

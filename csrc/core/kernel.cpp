@@ -32,6 +32,8 @@ Status check_columns(const Kernel &kernel) {
     if (!kernel.columns &&
         (kernel.column_width || (!kernel.device && !kernel.column_inputs.empty())))
         return wrong("column_width or column_inputs are given, but no columns function");
+    if (kernel.scratch_rows < 0 || kernel.scratch_columns < 0)
+        return wrong("scratch_rows and scratch_columns must be 0 or more");
     for (int64_t k : kernel.column_inputs) {
         if (k < 0 || k >= static_cast<int64_t>(kernel.inputs.size()))
             return wrong("column_inputs names input " + std::to_string(k) + " of " +

@@ -20,7 +20,8 @@ struct Call {
     int64_t N;
     const void *const *inputs; // per input its first row: (M, D), (N, D) or (D,), C order
     void *const *outputs;      // per output its first row: (M, E), C order; null if of axis p
-    void *columns;             // scratch (N, column_width), see `computing`, or null
+    void *columns;             // scratch (N, column_width), see `computing`, or null if there is
+                               // none, or it does not pay: see `Kernel::scratch_rows`
     const int64_t *ranges;     // [start, end) pairs of columns, none empty: what `rows` walks
     int64_t range_count;       // pairs, at least 1; a dense reduction has the one pair [0, N)
     void *workspace;           // `Kernel::workspace` bytes of this call alone, or null if that is 0
@@ -109,6 +110,8 @@ struct Kernel {
     ColumnsFn columns = nullptr; // null: no scratch
     int64_t column_width = 0;
     std::vector<int64_t> column_inputs; // the j and p inputs that `columns` reads
+    int64_t scratch_rows = 0;           // for fewer rows, or fewer columns than this, `rows` does
+    int64_t scratch_columns = 0;        // without the scratch; and for ranges, if either is not 0
     int64_t row_block = 1;              // rows of a register tile: chunks are multiples of it
     double pair_cost = 0.2;             // ns per (i, j) pair on one core, roughly
     int64_t workspace = 0;              // bytes that each running call of `rows` has to itself

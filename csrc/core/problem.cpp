@@ -308,6 +308,14 @@ int64_t Problem::locate(int64_t element, Addresses &addresses) const {
     return scratch;
 }
 
+bool Problem::has_scratch() const {
+    if (!kernel_->columns)
+        return false;
+    const bool is_optional = kernel_->scratch_rows || kernel_->scratch_columns;
+    return !is_optional ||
+           (!ranges_ && M_ >= kernel_->scratch_rows && N_ >= kernel_->scratch_columns);
+}
+
 void Problem::locate_columns(int64_t scratch, Addresses &addresses) const {
     const size_t batch_rank = batch_.size();
     std::fill(addresses.inputs.begin(), addresses.inputs.end(), nullptr);

@@ -52,6 +52,9 @@ class Problem {
     int64_t row_block() const { return is_few() ? 1 : kernel_->row_block; }
     int64_t N() const { return N_; }
 
+    /// Whether columns have a scratch. To be asked after `bind_ranges`.
+    bool has_scratch() const;
+
     /// How many reductions of (M, N) the batch axes hold.
     int64_t batch_elements() const { return batch_elements_; }
     size_t batch_rank() const { return batch_.size(); }

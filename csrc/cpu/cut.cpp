@@ -123,7 +123,7 @@ Cut cut(int64_t elements, int64_t rows, int64_t block, double ns_per_row, double
 
 double work_ns(const Problem &problem) {
     const double ns = static_cast<double>(problem.batch_elements()) * rows_ns(problem);
-    return problem.kernel().columns ? ns + columns_ns(problem) : ns;
+    return problem.has_scratch() ? ns + columns_ns(problem) : ns;
 }
 
 Cuts cut_all(const Problem &problem, int64_t threads) {
@@ -150,7 +150,7 @@ Cut cut_rows(const Problem &problem, int64_t threads) {
 }
 
 Cut cut_columns(const Problem &problem, int64_t threads) {
-    if (!problem.kernel().columns)
+    if (!problem.has_scratch())
         return {};
     return cut(problem.scratch_elements(), problem.N(), kColumnBlock, column_ns(problem),
                target_ns(columns_ns(problem), threads));

@@ -21,7 +21,7 @@ bool reduces_nothing(const Problem &problem) {
 }
 
 Status allocate(SharedMemory &memory, const Problem &problem, const Cuts &cuts) {
-    if (problem.kernel().columns)
+    if (problem.has_scratch())
         if (Status status = memory.scratch.allocate(problem); !status.is_ok())
             return status;
     if (Status status = memory.parts.allocate(problem, cuts.parts); !status.is_ok())

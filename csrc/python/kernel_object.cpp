@@ -36,7 +36,8 @@ std::shared_ptr<const void> hold(nb::object object) {
 void make(KernelObject *self, const std::vector<InputRow> &inputs,
           const std::vector<OutputRow> &outputs, const std::string &dtype, uintptr_t rows,
           uintptr_t columns, int64_t column_width, std::vector<int64_t> column_inputs,
-          int64_t row_block, double pair_cost, int64_t workspace, bool parts, double part_cost,
+          int64_t scratch_rows, int64_t scratch_columns, int64_t row_block, double pair_cost,
+          int64_t workspace, bool parts, double part_cost,
           int64_t few_rows, const std::string &few_key, const std::string &few_text, int64_t panel,
           int64_t most_columns, nb::object code) {
     auto kernel = std::make_shared<Kernel>();
@@ -45,6 +46,8 @@ void make(KernelObject *self, const std::vector<InputRow> &inputs,
     kernel->columns = reinterpret_cast<ColumnsFn>(columns);
     kernel->column_width = column_width;
     kernel->column_inputs = std::move(column_inputs);
+    kernel->scratch_rows = scratch_rows;
+    kernel->scratch_columns = scratch_columns;
     kernel->row_block = row_block;
     kernel->pair_cost = pair_cost;
     kernel->workspace = workspace;
@@ -111,7 +114,8 @@ void bind_kernel(nb::module_ &module) {
         "`rows` and `columns` are addresses of C functions (csrc/core/kernel.h); `code` is any\n"
         "object that keeps them mapped, held as long as the kernel lives. `pair_cost` is in ns.\n"
         "Each running call of `rows` has `workspace` bytes to itself. More than `most_columns`\n"
-        "reduced rows are refused.\n\n"
+        "reduced rows are refused. Fewer rows than `scratch_rows`, fewer columns than\n"
+        "`scratch_columns`, and ranges, do without what `columns` fills, if either is not 0.\n\n"
         "`parts` says that `rows` can keep in its workspace what it carries from some columns,\n"
         "and merge what several calls kept: few rows then go over their columns in parts, each\n"
         "of which costs `part_cost` ns beside its pairs; many rows go over `panel` columns at a\n"
@@ -124,7 +128,7 @@ void bind_kernel(nb::module_ &module) {
         "Raises ValueError if the description makes no sense.")
         .def("__init__", &make, nb::kw_only(), "inputs"_a, "outputs"_a, "dtype"_a, "rows"_a,
              "columns"_a = 0, "column_width"_a = 0, "column_inputs"_a = std::vector<int64_t>(),
-             "row_block"_a = 1, "pair_cost"_a = 0.2, "workspace"_a = 0, "parts"_a = false,
+             "scratch_rows"_a = 0, "scratch_columns"_a = 0, "row_block"_a = 1, "pair_cost"_a = 0.2, "workspace"_a = 0, "parts"_a = false,
              "part_cost"_a = 0.0, "few_rows"_a = 0, "few_key"_a = "", "few_text"_a = "", "panel"_a = 0,
              "most_columns"_a = std::numeric_limits<int64_t>::max(), "code"_a = nb::none(),
              nb::sig("def __init__(self, *, inputs: collections.abc.Sequence[tuple[str, int]], "
@@ -132,8 +136,8 @@ void bind_kernel(nb::module_ &module) {
                      "float | collections.abc.Sequence[float]] | tuple[int, str, "
                      "float | collections.abc.Sequence[float], str]], dtype: str, rows: int, "
                      "columns: int = 0, column_width: int = 0, "
-                     "column_inputs: collections.abc.Sequence[int] = (), row_block: int = 1, "
-                     "pair_cost: float = 0.2, workspace: int = 0, "
+                     "column_inputs: collections.abc.Sequence[int] = (), scratch_rows: int = 0, "
+                     "scratch_columns: int = 0, row_block: int = 1, pair_cost: float = 0.2, workspace: int = 0, "
                      "parts: bool = False, part_cost: float = 0.0, few_rows: int = 0, "
                      "few_key: str = '', few_text: str = '', panel: int = 0, most_columns: int = "
                      "9223372036854775807, code: object = None) -> None"))

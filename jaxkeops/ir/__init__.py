@@ -30,6 +30,7 @@ from .instr import (
 )
 from .program import (
     Accumulator as Accumulator,
+    Distance as Distance,
     Extremum as Extremum,
     Input as Input,
     ListOutput as ListOutput,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .machine import ITEM_BYTES
 from .scalar import Scalar, width
 
 
@@ -100,6 +101,31 @@ class Lowest:
 Accumulator = Total | ShiftedExp | Extremum | Lowest
 
 
+@dataclass(frozen=True)
+class Distance:
+    """The squared distance of a row and a column, of which the one value of a program is made.
+
+    A backend may find out by other numbers which pairs cannot be among the least.
+
+    rows, columns: the coordinates of both, about zero: an `Each`, or one by one.
+    root: whether the value is the square root of the squared distance; else it is that itself.
+    """
+
+    rows: tuple[Scalar, ...]
+    columns: tuple[Scalar, ...]
+    root: bool
+
+    @property
+    def count(self) -> int:
+        """How many coordinates there are."""
+        return sum(map(width, self.rows))
+
+    @property
+    def record_bytes(self) -> int:
+        """What a column takes in fixed point: words of two coordinates, and one for its norm."""
+        return 4 * (-(-self.count // 2) + 1)
+
+
 def roots(accumulator: Accumulator) -> tuple[Scalar, ...]:
     """The expressions that the accumulator takes in at each pair."""
     match accumulator:
@@ -133,6 +159,7 @@ class Schedule:
     panel:       columns that a cache holds while many rows go over them.
     components:  sums, of those too many for registers, that one loop over a tile serves.
     sample:      columns of which lists get their first bounds; 0: they start without.
+    chunk:       columns that are gone over in fixed point before any of their tiles; 0: none are.
     """
 
     row_vectors: int
@@ -142,6 +169,7 @@ class Schedule:
     few_rows: int = 0
     panel: int = 0
     sample: int = 0
+    chunk: int = 0
 
 
 @dataclass(frozen=True)
@@ -151,6 +179,7 @@ class Program:
     columns: values computed once for each column, before the rows, `Each` being several; leaves
              `Column(k)` read them, by the place of their numbers.
     dtype: what everything is computed in; stored: the dtype of the inputs, as they lie there.
+    distance: what the value of the accumulator is, if a backend may pass over pairs by it.
     """
 
     dtype: str
@@ -160,10 +189,17 @@ class Program:
     accumulator: Accumulator
     outputs: tuple[Output | ListOutput, ...]
     schedule: Schedule
+    distance: Distance | None = None
 
     @property
     def column_width(self) -> int:
-        """How many numbers are computed once for each column."""
+        """How many numbers are kept of each column: its values, then its record."""
+        record = self.distance.record_bytes if self.distance else 0
+        return self.record_place + -(-record // ITEM_BYTES[self.dtype])
+
+    @property
+    def record_place(self) -> int:
+        """The number of a column that its record in fixed point starts at."""
         return sum(map(width, self.columns))
 
     @property

@@ -44,6 +44,7 @@ def show(program: Program) -> str:
     cut = program.schedule
     extra = f" columns={cut.columns}" if cut.columns > 1 else ""
     extra += f" components={cut.components}" if cut.components > 1 else ""
+    extra += f" chunk={cut.chunk}" if cut.chunk else ""
     lines.append(f"schedule row_vectors={cut.row_vectors} tile={cut.tile}{extra}")
     sections: dict[int, list[str]] = {rate: [] for rate in range(len(RATE_NAMES))}
     ends = program.given
@@ -62,6 +63,8 @@ def show(program: Program) -> str:
             lines += [f"{heading}:", *(f"  {line}" for line in body)]
     lines += ["for each pair:", *(f"  {line}" for line in sections[3])]
     lines.append(f"  {_accumulate(program.accumulator, names)}")
+    if program.distance:
+        lines.append(f"  passed over by integers of {program.distance.count} coordinates")
     lines += ["at the end of each row:", *(f"  {line}" for line in outputs[1])]
     for k, output in enumerate(program.outputs):
         over = ""

@@ -2,6 +2,7 @@
 
 from .choose import (
     choose_schedule as choose_schedule,
+    least_for_records as least_for_records,
     nanoseconds_per_pair as nanoseconds_per_pair,
     nanoseconds_per_part as nanoseconds_per_part,
 )

@@ -46,51 +46,67 @@ FILTERED = 8  # columns that one test against the worst of the lists serves
 # lists longer than this sort a sample too slowly.
 INSERTION, MOST_SAMPLED = 64.0, 20
 WIDE_TILE = 128  # columns: what is kept of them, and their numbers, fit in the first cache
+RECORD_ROWS, RECORD_COLUMNS, LISTED_COLUMNS = 128, 1024, 256
+# Columns: their least integers, tile by tile, fit in the first cache; each eight are a bit.
+CHUNKS = {ir.Extremum: 4096, ir.Lowest: 512}
 TILES = {
     ir.Extremum: 16,  # columns: as few as a rescan should cost, as many as hide the bookkeeping
 }
 
 
-def choose_schedule(accumulator: ir.Accumulator, dtype: str, machine: Machine) -> ir.Schedule:
+def choose_schedule(
+    accumulator: ir.Accumulator,
+    dtype: str,
+    machine: Machine,
+    distance: ir.Distance | None = None,
+) -> ir.Schedule:
     """Row vectors enough that chains of dependent operations do not starve the machine.
 
     One row vector is best where a pair costs six operations or more: two columns of it at a time
     let the machine find enough to do. Cheaper pairs need more; wide results leave no registers.
     """
     roots = ir.roots(accumulator)
-    tile = TILES.get(type(accumulator), SUM_TILE)
     folds = [s for s in usual(roots) if isinstance(s, ir.Fold) and s.rate == ir.PAIR]
+    tile = TILES.get(type(accumulator), SUM_TILE)
+    if distance and folds and isinstance(accumulator, ir.Extremum):
+        tile //= 2  # computing one without need takes long
     wide = [root for root in roots if isinstance(root, ir.Each)]
     cost = pair_cost(accumulator)
+    chunk = CHUNKS[type(accumulator)] if distance else 0
     if folds or wide:
         cut = _blocks(folds, wide, tile, machine)
-        return replace(cut, sample=_sample(accumulator, cost, machine.lanes(dtype)))
+        sample = _sample(accumulator, cost, machine.lanes(dtype), distance)
+        return replace(cut, sample=sample, chunk=chunk)
     # A vector of rows takes as long with one row as with all.
     few = machine.lanes(dtype) // 2 if cost < LONG else 0
     if isinstance(accumulator, ir.Lowest):
         columns = max(1, FILTERED // len(roots))
-        sample = _sample(accumulator, cost, machine.lanes(dtype))
-        return ir.Schedule(1, tile, columns, few_rows=few, sample=sample)
+        sample = _sample(accumulator, cost, machine.lanes(dtype), distance)
+        return ir.Schedule(1, tile, columns, few_rows=few, sample=sample, chunk=chunk)
     states = len(roots)
     if isinstance(accumulator, ir.ShiftedExp):
         states = len(accumulator.exponents) * (1 + len(accumulator.weights))
-    vectors = 1 if cost >= 6 else 2 if cost >= 4 else 4
+    vectors = 1 if cost >= 6 or distance else 2 if cost >= 4 else 4
     while vectors > 1 and vectors * (states + 1) > machine.registers // 3:
         vectors //= 2
     names = {s.instr.name for s in usual(roots) if isinstance(s, ir.Apply) and s.rate == ir.PAIR}
     columns = SHORT_BLOCK if cost < LONGEST_BLOCK and not names & JUMPING else 1
-    return ir.Schedule(vectors, tile, columns, few_rows=few)
+    return ir.Schedule(vectors, tile, columns, few_rows=few, chunk=chunk)
 
 
-def _sample(accumulator: ir.Accumulator, cost: float, lanes: int) -> int:
+def _sample(
+    accumulator: ir.Accumulator, cost: float, lanes: int, distance: ir.Distance | None
+) -> int:
     """Columns of which the first bounds of lists are best made: a power of two.
 
     Lists of K that start with a bound from n columns take in K log(N / n) later ones in each lane,
-    and the n columns are computed once more, and sorted by twice K operations for 8 of them.
+    and the n columns are computed once more, and sorted by twice K operations for 8 of them. What a
+    list takes in is computed for that alone if integers have found it.
     """
     if not isinstance(accumulator, ir.Lowest) or accumulator.count > MOST_SAMPLED:
         return 0
-    best = INSERTION * accumulator.count * lanes / (cost + accumulator.count / 4)
+    entry = INSERTION + (cost if distance else 0)
+    best = entry * accumulator.count * lanes / (cost + accumulator.count / 4)
     return 2 ** max(7, min(12, round(math.log2(best))))
 
 
@@ -141,12 +157,30 @@ def pair_cost(accumulator: ir.Accumulator) -> float:
 
 
 def panel_columns(
-    inputs: Sequence[ir.Input], column_width: int, stored: str, computing: str
+    inputs: Sequence[ir.Input],
+    columns: Sequence[ir.Scalar],
+    distance: ir.Distance | None,
+    stored: str,
+    computing: str,
 ) -> int:
     """So many columns that half of a cache of 1 MiB holds them, but enough to be worth it."""
-    numbers = sum(given.dim for given in inputs if given.axis == "j")
-    size = numbers * FLOATS[stored].bytes + column_width * FLOATS[computing].bytes
+    if distance is not None:
+        size = distance.record_bytes  # of the numbers themselves, few are needed
+    else:
+        numbers = sum(given.dim for given in inputs if given.axis == "j")
+        size = numbers * FLOATS[stored].bytes
+        size += sum(map(ir.width, columns)) * FLOATS[computing].bytes
     return max(SHORTEST_PANEL, PANEL_BYTES // max(size, 1) // SHORTEST_PANEL * SHORTEST_PANEL)
+
+
+def least_for_records(program: ir.Program) -> tuple[int, int]:
+    """(rows, columns): of fewer, filling the records of columns takes longer than they save."""
+    if program.distance is None or program.columns:
+        return 0, 0
+    if isinstance(program.accumulator, ir.Lowest):
+        # The first entries of each list are taken in anyway.
+        return RECORD_ROWS, LISTED_COLUMNS * program.accumulator.count
+    return RECORD_ROWS, RECORD_COLUMNS
 
 
 def nanoseconds_per_part(program: ir.Program, machine: Machine) -> float:
@@ -163,4 +197,7 @@ def nanoseconds_per_part(program: ir.Program, machine: Machine) -> float:
 def nanoseconds_per_pair(program: ir.Program, machine: Machine) -> float:
     """About how long one pair takes on one core: what the launcher cuts work by."""
     lanes = machine.vector_bytes // FLOATS[program.dtype].bytes
-    return pair_cost(program.accumulator) / lanes / 3.0
+    cost = pair_cost(program.accumulator)
+    if program.distance is not None:
+        cost = min(cost, 2 + program.distance.count / 2)
+    return cost / lanes / 3.0

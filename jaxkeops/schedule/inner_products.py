@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import ir
-from ..ir import COLUMN, COMPONENT, PAIR, ROW, Apply, Centre, Fold, Guard, Load, Scalar
-from .rewrite import Rewriter, rebuilt
+from ..ir import COMPONENT, PAIR, Apply, Fold, Guard, Scalar
+from .distances import at_centre, is_named, squared_difference
+from .rewrite import Rewriter
 
 # Components: below, the difference costs nothing beside the rest, and short distances are common.
 FEWEST = 24
@@ -44,32 +45,22 @@ def with_inner_products(roots: Sequence[Scalar], rewriter: Rewriter) -> tuple[Sc
 
 def _ends(fold: Fold) -> tuple[Scalar, Scalar, Scalar | None] | None:
     """(row, column, weight) if the body is the square of their difference, times a parameter."""
-    if fold.count < FEWEST or not _is_product(fold.body):
+    if fold.count < FEWEST:
         return None
-    difference, again = fold.body.inside
-    weight = None
-    if difference is not again:
+    found = squared_difference(fold.body)
+    if found is not None:
+        return *found, None
+    if is_named(fold.body, "mul"):
         for weight, square in (fold.body.inside, fold.body.inside[::-1]):
-            if weight.rate == COMPONENT and _is_product(square):
-                difference, again = square.inside
-                break
-    if difference is not again or not isinstance(difference, Apply):
-        return None
-    if difference.instr.name != "sub":
-        return None
-    x, y = sorted(difference.operands, key=lambda end: end.rate & PAIR)
-    if (x.rate, y.rate) != (ROW | COMPONENT, COLUMN | COMPONENT):
-        return None
-    return x, y, weight
-
-
-def _is_product(scalar: Scalar) -> bool:
-    return isinstance(scalar, Apply) and scalar.instr.name == "mul"
+            found = squared_difference(square) if weight.rate == COMPONENT else None
+            if found is not None:
+                return *found, weight
+    return None
 
 
 def _guarded(fold: Fold, x: Scalar, y: Scalar, weight: Scalar | None, rewriter: Rewriter) -> Scalar:
     apply, count = rewriter.apply, fold.count
-    centre = rewriter.rewrite([_at_centre(y)])[0]
+    centre = rewriter.rewrite([at_centre(y)])[0]
     x, y = (apply("sub", end, centre) for end in (x, y))
 
     def squares(factor: Scalar | None) -> Scalar:
@@ -87,15 +78,3 @@ def _guarded(fold: Fold, x: Scalar, y: Scalar, weight: Scalar | None, rewriter: 
     fast = apply("sub", whole, apply("mul", rewriter.const(2.0), product))
     bound = apply("mul", rewriter.const(LEAST), size)
     return rewriter.rebuilt(Guard(PAIR, fast, fold, bound), [fast, fold, bound])
-
-
-def _at_centre(column: Scalar) -> Scalar:
-    """An expression of columns where their inputs are at their centres."""
-    new: dict[Scalar, Scalar] = {}
-    for scalar in ir.topological([column]):
-        if isinstance(scalar, Load) and scalar.rate & COLUMN:
-            rate = scalar.rate & ~COLUMN
-            new[scalar] = Centre(rate, scalar.slot, scalar.k, scalar.stride)
-        else:
-            new[scalar] = rebuilt(scalar, [new[part] for part in scalar.inside])
-    return new[column]

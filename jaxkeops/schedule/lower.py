@@ -11,7 +11,8 @@ from ..formula import Call, Formula, Node, Number, Result, Var, topological
 from ..formula.node import Coords
 from ..ir import COMPONENT, PAIR, Each, Scalar, State
 from ..ir.machine import Machine
-from .choose import choose_schedule, panel_columns
+from .choose import MOST_SAMPLED, choose_schedule, panel_columns
+from .distances import distance_of
 from .inner_products import with_inner_products
 from .rewrite import Rewriter, fuse, take_out_columns
 
@@ -36,16 +37,19 @@ def lower(
     if _negates(roots) or _divides_by_difference(roots):
         rewriter, roots, states = _rewritten(accumulator, turning=False)
     written_out = not loops or not _needs_loops(roots)
-    if loops:
+    distance = None
+    if machine.vnni and loops:
+        distance = distance_of(ir.with_roots(accumulator, roots), MOST_SAMPLED, rewriter)
+    if loops and distance is None:
         roots = with_inner_products(roots, rewriter)
-    else:
+    elif not loops:
         roots = rewriter.rewrite(ir.written_out(roots))
     if written_out:
         roots = rewriter.rewrite([scalar for root in roots for scalar in ir.unrolled(root)])
     roots, columns = take_out_columns(fuse(roots), with_loads=computing != dtype)
     accumulator = ir.with_roots(accumulator, roots)
-    width = sum(map(ir.width, columns))
-    panel = panel_columns(formula.inputs, width, dtype, computing)
+    schedule = choose_schedule(accumulator, computing, machine, distance)
+    panel = panel_columns(formula.inputs, columns, distance, dtype, computing)
     outputs = [
         _output(result, states, written_out, loops, rewriter, dtype, index_dtype)
         for result in formula.results
@@ -57,7 +61,8 @@ def lower(
         columns=fuse(columns),
         accumulator=accumulator,
         outputs=tuple(outputs),
-        schedule=replace(choose_schedule(accumulator, computing, machine), panel=panel),
+        schedule=replace(schedule, panel=panel),
+        distance=distance,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -11,6 +12,12 @@ import numpy as np
 from jaxkeops import ir
 from jaxkeops.backends import llvm
 from jaxkeops.ir.machine import Machine
+
+
+@functools.lru_cache(maxsize=16)
+def loaded(source: str, machine: Machine, symbols: tuple[str, ...]) -> llvm.Code:
+    llvm.verify(source)
+    return llvm.load(llvm.compile_object(source, machine), symbols)
 
 
 def run(
@@ -22,24 +29,23 @@ def run(
     parts: Sequence[int] = (),
     few: bool = False,
     resume: bool = False,
+    scratch: bool = True,
 ) -> list[np.ndarray]:
     """The program compiled for a machine, on (rows, dim) arrays.
 
     parts: where columns are split, if they are; outputs over rows then need M to be one block.
     few: whether lanes are columns.
     resume: whether each part goes on from the one before, instead of being merged with it.
+    scratch: whether columns have one, which only those whose values are used need.
     """
     sources = [llvm.emit(program, machine), *([llvm.emit_few(program, machine)] if few else [])]
-    for source in sources:
-        llvm.verify(source)
+    functions = (("rows", "columns") if program.column_width else ("rows",), ("rows",))
     codes = [
-        llvm.load(llvm.compile_object(source, machine), symbols)
-        for source, symbols in zip(
-            sources, (["rows", *(["columns"] if program.columns else [])], ["rows"]), strict=False
-        )
+        loaded(source, machine, symbols)
+        for source, symbols in zip(sources, functions, strict=False)
     ]
     signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-    scratch = np.full((N, program.column_width), np.nan, program.dtype)
+    kept = np.full((N, program.column_width), np.nan, program.dtype)
     outputs = [np.full((M, out.width), -7, out.dtype) for out in program.outputs]
     pointers = [
         (ctypes.c_void_p * len(group))(*(array.ctypes.data for array in group))
@@ -57,13 +63,13 @@ def run(
         N,
         ctypes.addressof(pointers[0]),
         ctypes.addressof(pointers[1]),
-        scratch.ctypes.data,
+        kept.ctypes.data if scratch else 0,
         ctypes.addressof(everything),
         1,
         workspace.ctypes.data + -workspace.ctypes.data % 64,
         partials.ctypes.data,
     )
-    if program.columns:
+    if program.column_width and scratch:
         signature(codes[0].addresses["columns"])(ctypes.addressof(call), 0, N)
     rows = signature(codes[-1].addresses["rows"])
     if not parts:

@@ -109,6 +109,34 @@ void test_chunks_cover_all_rows_in_whole_blocks() {
                 }
 }
 
+std::atomic<int> calls_without_scratch{0};
+
+void note_scratch(const Call *call, int64_t begin, int64_t end) {
+    calls_without_scratch += call->columns == nullptr;
+    note_rows(call, begin, end);
+}
+
+void test_small_problems_do_without_a_scratch_that_does_not_pay() {
+    Kernel kernel = column_kernel();
+    kernel.rows = note_scratch;
+    kernel.columns = note_columns;
+    kernel.scratch_rows = 128;
+    kernel.scratch_columns = 1000;
+    for (int64_t M : {1, 127, 128, 500})
+        for (int64_t N : {1, 999, 1000, 5000}) {
+            column_spans.clear();
+            calls_without_scratch = 0;
+            Arrays arrays(M, N);
+            EagerWorkers workers(3);
+            CHECK(solve(kernel, arrays, workers).is_ok());
+            const bool pays = M >= 128 && N >= 1000;
+            CHECK(column_spans.empty() != pays);
+            CHECK((calls_without_scratch == 0) == pays);
+        }
+    kernel.scratch_rows = -1;
+    CHECK(!check(kernel).is_ok());
+}
+
 void test_work_is_shared_evenly_and_small_work_is_not_shared() {
     Kernel kernel = plain_kernel();
     kernel.row_block = 16;
@@ -310,6 +338,7 @@ void test_many_callers_at_once() {
 int main() {
     test_all_sizes_agree_with_dense_sums();
     test_batches_broadcast();
+    test_small_problems_do_without_a_scratch_that_does_not_pay();
     test_chunks_cover_all_rows_in_whole_blocks();
     test_work_is_shared_evenly_and_small_work_is_not_shared();
     test_a_row_takes_as_long_as_its_block();

@@ -9,12 +9,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ... import ir
-from ...ir import COLUMN, COMPONENT, PARAMETER, Centre, Column, Each, Fold, Load, Program, Scalar
+from ...ir import (
+    COLUMN,
+    COMPONENT,
+    PARAMETER,
+    Centre,
+    Column,
+    Each,
+    Fold,
+    Load,
+    Program,
+    Scalar,
+)
+from .along import along
 from .builder import Builder
-from .evaluate import component, evaluate, merged, prepare, with_components
+from .evaluate import component, evaluate, prepare
+from .fixed_columns import fill_records
 from .frame import Frame, below, cells, lane_rows, leaves_at
-from .spelling import item_bytes
-from .storage import after_load, element
 
 
 def emit_columns(b: Builder, program: Program) -> None:
@@ -24,12 +35,16 @@ def emit_columns(b: Builder, program: Program) -> None:
     for value in program.columns:
         places.append((place, value))
         place += ir.width(value)
-    along = [(k, value) for k, value in places if _runs_along(value)]
+    side_by_side = [(k, value) for k, value in places if _runs_along(value)]
     across = [(k, value) for k, value in places if not _runs_along(value)]
     if across:
         _lanes_are_columns(frame, across)
-    for count in dict.fromkeys(value.count for _, value in along):
-        _lanes_are_components(frame, count, [part for part in along if part[1].count == count])
+    for count in dict.fromkeys(value.count for _, value in side_by_side):
+        _lanes_are_components(
+            frame, count, [part for part in side_by_side if part[1].count == count]
+        )
+    if program.distance:
+        fill_records(b, program)
     b.ret()
 
 
@@ -102,36 +117,10 @@ def _add_components(
     mask: str,
 ) -> list[str]:
     """Stores components c, c + 1, ... of column `j`, and adds those that are summed to totals."""
-    b, program = frame.b, frame.program
-    type = element(program.stored)
-
-    def numbers(start: str, k: int) -> str:
-        place = b.address(b.address(start, c, type), str(k), type)
-        if mask:
-            return after_load(b, b.masked_load(place, mask, type), program.stored)
-        vector = f"<{b.width} x {type}>"
-        return after_load(b, b.load(place, vector, item_bytes(type)), program.stored)
-
-    def leaf(asked: Scalar, c: str) -> str:
-        assert isinstance(asked, Load | Centre), asked
-        if isinstance(asked, Load) and asked.rate & COLUMN:
-            return numbers(frame.input_row(asked.slot, j), asked.k)
-        if isinstance(asked, Load):
-            return numbers(frame.inputs[asked.slot], asked.k)
-        rows = [numbers(place, asked.k) for place in frame.centre_rows(asked.slot)]
-        total = rows[0]
-        for name in rows[1:]:
-            total = b.add(total, name)
-        return b.mul(total, b.const(0.25))
-
-    known = merged(frame.parameters)
-    names: dict[tuple[Scalar, str], str] = {}
-    known.sources[PARAMETER] = lambda asked, c: with_components(b, [asked], known, names, c, leaf)[
-        0
-    ]
+    b = frame.b
+    names = along(frame, [value.body for _, value in values], j, c, mask)
     held, result = iter(totals), []
-    for k, value in values:
-        (name,) = with_components(b, [value.body], known, names, c, leaf)
+    for (k, value), name in zip(values, names, strict=True):
         if isinstance(value, Fold):
             if mask:
                 name = b.select(mask, name, b.const(0.0))

@@ -15,6 +15,8 @@ from ...ir.machine import Machine
 from .accumulators import Totals, accumulation
 from .builder import Builder, Module
 from .columns import emit_columns
+from .fixed_point import emit_step, reciprocal_of_step
+from .fixed_rows import FixedRows
 from .frame import Frame
 from .layout import MOST_COLUMNS, Layout
 from .parts import carry_columns
@@ -29,8 +31,12 @@ def emit(program: Program, machine: Machine) -> str:
     module = Module(machine)
     b = _view(module, "rows", program, machine)
     roots = _roots(program)
-    _blocks(Frame(b, program, roots), roots, Layout(program, machine), program.schedule.row_vectors)
-    if program.columns:
+    coordinates = program.distance.rows if program.distance else ()
+    frame = Frame(b, program, (*roots, *coordinates))
+    _blocks(frame, roots, Layout(program, machine), program.schedule.row_vectors)
+    if program.distance:
+        emit_step(module, program)
+    if program.column_width:
         emit_columns(_view(module, "columns", program, machine), program)
     return module.text()
 
@@ -74,11 +80,13 @@ def _blocks(frame: Frame, roots: Sequence[Scalar], layout: Layout, count: int) -
     with_index = any(isinstance(value, Index) for value in frame.program.given)
     places = _start_partials(frame)
     totals = Totals(b, len(places))
+    reciprocal = "" if single or not frame.program.schedule.chunk else _reciprocal(frame)
     step = "1" if single else str(count * b.width)
     with b.loop("%begin", "%end", step, carry=totals.start(), nonempty=True) as block:
         end = b.op("add", block.index, "1", "i64") if single else "%end"
         rows = Rows(frame, layout, block.index, end, count, roots)
-        made = accumulation(frame, layout, count, with_index)
+        fixed = FixedRows(frame, layout, rows.known[0], reciprocal) if reciprocal else None
+        made = accumulation(frame, layout, rows.known, with_index, fixed)
         carried = carry_columns(frame, layout, made, rows.known)
         if single:
             carried = made.across(carried)
@@ -93,6 +101,15 @@ def _blocks(frame: Frame, roots: Sequence[Scalar], layout: Layout, count: int) -
         double = b.at("float64", 1)
         double.store(total, double.address(frame.partials(), str(place)))
     b.ret()
+
+
+def _reciprocal(frame: Frame) -> str:
+    """That of the step of the fixed point, if columns have records in it."""
+    b = frame.b
+    some = b.let(f"icmp ne ptr {frame.columns}, null")
+    with b.when(some, [(b.type, b.const(0.0))]) as arm:
+        arm.next = [reciprocal_of_step(b)]
+    return arm.values[0]
 
 
 def _start_partials(frame: Frame) -> list[int]:

@@ -26,7 +26,8 @@ def host() -> Machine:
         return Machine(name, triple, flags, 16, 32, fma=True, half=True)
     half = bool(features.get("f16c"))
     if all(features.get(flag) for flag in ("avx512f", "avx512dq", "avx512bw", "avx512vl")):
-        return Machine(name, triple, flags, 64, 32, fma=True, scalef=True, half=half)
+        vnni = bool(features.get("avx512vnni"))
+        return Machine(name, triple, flags, 64, 32, fma=True, scalef=True, half=half, vnni=vnni)
     if features.get("avx2") and features.get("fma"):
         return Machine(name, triple, flags, 32, 16, fma=True, half=half)
     return Machine(name, triple, flags, 16, 16)

@@ -28,10 +28,11 @@ def carry_columns(
     b.place(walk)
     carry = _first_carry(frame, layout, made, rows)
     types = [type for type, _ in carry]
+    cut = frame.program.schedule
     walked = over_tiles(
         frame,
         carry,
-        frame.program.schedule.tile,
+        cut.tile if frame.lanes_are_columns else cut.chunk or cut.tile,
         lambda tile, held: made.tile(rows, tile, held),
     )
     b.branch(frame.writes, after, keep)

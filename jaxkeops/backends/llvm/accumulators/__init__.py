@@ -11,10 +11,13 @@ from typing import Protocol
 
 from .... import ir
 from ..evaluate import Known
+from ..fixed_rows import FixedRows
 from ..frame import Frame
 from ..layout import Layout
 from .extremum import Extremum
+from .filtered import Filtered
 from .lowest import Lowest
+from .nearest import Nearest
 from .shifted_exp import ShiftedExp
 from .shortlist import Shortlist
 from .total import Total
@@ -48,16 +51,24 @@ class Accumulation(Protocol):
         ...
 
 
-def accumulation(frame: Frame, layout: Layout, vectors: int, with_index: bool) -> Accumulation:
-    """What the accumulator of a program does, for so many vectors of rows."""
+def accumulation(
+    frame: Frame, layout: Layout, rows: Sequence[Known], with_index: bool, fixed: FixedRows | None
+) -> Accumulation:
+    """What the accumulator of a program does, for some vectors of rows.
+
+    fixed: the rows in fixed point, if columns may be passed over by that.
+    """
+    vectors = len(rows)
     match frame.program.accumulator:
         case ir.Total() as sums:
             return Total(frame, layout, sums, vectors)
         case ir.ShiftedExp() as sums:
             return ShiftedExp(frame, layout, sums, vectors)
         case ir.Extremum() as extrema:
-            return Extremum(frame, extrema, vectors, with_index)
+            extremum = Extremum(frame, extrema, vectors, with_index)
+            return Filtered(frame, layout, extremum, fixed) if fixed else extremum
         case ir.Lowest() as least if frame.program.schedule.sample and not frame.lanes_are_columns:
-            return Shortlist(frame, layout, least, vectors)
+            shortlist = Shortlist(frame, layout, least, vectors)
+            return Nearest(frame, shortlist, fixed) if fixed else shortlist
         case ir.Lowest() as least:
             return Lowest(frame, layout, least, vectors)

@@ -10,6 +10,7 @@ from ....ir import Scalar
 from ..builder import Builder
 from ..evaluate import Known, evaluate, merged
 from ..frame import Frame, leaves_at
+from ..spelling import vector
 from .walk import Reduced, Tile, over_columns
 
 
@@ -18,7 +19,7 @@ class Extremum:
 
     Blending an index in at each pair would be one more operation for each; finding it in one tile
     at the end costs that tile. The tile is computed by the same instructions, so the value is
-    found again.
+    found again. Where a pair is a loop over components, it is the other way round.
     """
 
     def __init__(
@@ -32,6 +33,9 @@ class Extremum:
         self.with_index = with_index
         self.worst = b.const(math.inf if self.least else -math.inf)
         self.wide = f"<{b.width} x i64>"
+        folds = [s for s in ir.topological(self.values) if isinstance(s, ir.Fold)]
+        long = any(fold.rate == ir.PAIR for fold in folds)
+        self.by_pair = long and not frame.lanes_are_columns
 
     def start(self, rows: Sequence[Known]) -> list[tuple[str, str]]:
         carry = [(self.frame.b.type, self.worst)] * self.cells
@@ -43,25 +47,45 @@ class Extremum:
         b = self.frame.b
         held, starts = list(carried[: self.cells]), list(carried[self.cells :])
 
-        def step(pairs: Sequence[Known], j: str, best: list[str]) -> list[str]:
+        blended = self.with_index and self.by_pair
+        last = b.splat("0", "i32")
+        place = vector("i32", b.width)
+
+        def step(pairs: Sequence[Known], j: str, carried: list[str]) -> list[str]:
             better = b.min if self.least else b.max
             found = [value for known in pairs for value in evaluate(b, self.values, known)]
-            return [better(value, old) for value, old in zip(found, best, strict=True)]
+            best, places = carried[: self.cells], carried[self.cells :]
+            if blended:
+                here = b.convert("trunc", b.op("sub", j, tile.start, "i64"), "i64", "i32")
+                wins = [self._wins(value, old) for value, old in zip(found, best, strict=True)]
+                places = [
+                    b.select(mask, b.splat(here, "i32"), old, place)
+                    for mask, old in zip(wins, places, strict=True)
+                ]
+            return [better(value, old) for value, old in zip(found, best, strict=True)] + places
 
         fresh = [(b.type, self.worst)] * self.cells
+        fresh += [(place, last)] * (self.cells if blended else 0)
         here = b.splat(tile.start, "i64")
         best = over_columns(self.frame, self.values, rows, tile, fresh, step)
-        for cell, value in enumerate(best):
-            wins = b.compare("olt" if self.least else "ogt", value, held[cell])
+        for cell, value in enumerate(best[: self.cells]):
+            wins = self._wins(value, held[cell])
             held[cell] = b.select(wins, value, held[cell])
             if self.with_index:
-                starts[cell] = b.select(wins, here, starts[cell], self.wide)
+                index = here
+                if blended:
+                    steps = b.convert("zext", best[self.cells + cell], place, self.wide)
+                    index = b.let(f"add {self.wide} {here}, {steps}")
+                starts[cell] = b.select(wins, index, starts[cell], self.wide)
         return held + starts
+
+    def _wins(self, value: str, held: str) -> str:
+        return self.frame.b.compare("olt" if self.least else "ogt", value, held)
 
     def merge(self, held: Sequence[str], other: Sequence[str], workspace: str) -> list[str]:
         b, merged = self.frame.b, list(held)
         for cell in range(self.cells):
-            wins = b.compare("olt" if self.least else "ogt", other[cell], held[cell])
+            wins = self._wins(other[cell], held[cell])
             merged[cell] = b.select(wins, other[cell], held[cell])
             if self.with_index:
                 n = self.cells + cell
@@ -90,11 +114,12 @@ class Extremum:
         result = []
         for r, row in enumerate(rows):
             best = carried[r * count : (r + 1) * count]
-            indices = [
-                self._find(row, value, best[k], carried[self.cells + r * count + k])
-                for k, value in enumerate(self.values)
-                if self.with_index
-            ]
+            indices = carried[self.cells + r * count : self.cells + (r + 1) * count]
+            if not self.by_pair:
+                indices = [
+                    self._find(row, value, best[k], first)
+                    for (k, value), first in zip(enumerate(self.values), indices, strict=False)
+                ]
             result.append(Reduced(dict(enumerate(best)), indices))
         return result
 

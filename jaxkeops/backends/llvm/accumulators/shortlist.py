@@ -39,7 +39,7 @@ class Shortlist:
     def start(self, rows: Sequence[Known]) -> list[tuple[str, str]]:
         """Lists of +inf and 0; what no later entry of a list may be above is carried."""
         b = self.frame.b
-        for values, columns in self._sorted(self.frame.workspace()):
+        for values, columns in self.sorted_in(self.frame.workspace()):
             with b.loop("0", str(self.count), nonempty=True) as entry:
                 b.store(b.const(math.inf), b.address(values, entry.index, b.type), b.type)
                 place = b.address(columns, entry.index, self.indices)
@@ -48,10 +48,9 @@ class Shortlist:
         return [(b.type, name) for name in bounds]
 
     def tile(self, rows: Sequence[Known], tile: Tile, carried: Sequence[str]) -> list[str]:
+        """At most as many columns as an integer has bits."""
         b = self.frame.b
-        size = self.frame.program.schedule.tile
-        assert size <= MASK_BITS
-        kept = [b.slot(b.type, size) for _ in range(self.cells)]
+        kept = [b.slot(b.type, MASK_BITS) for _ in range(self.cells)]
 
         def step(first: str, columns: Sequence[Sequence[Known]], held: list[str]) -> list[str]:
             bits = list(held)
@@ -68,7 +67,7 @@ class Shortlist:
 
         carry = [("i64", "0")] * self.cells
         found = over_blocks(self.frame, self.values, rows, tile, carry, step)
-        lists = self._sorted(self.frame.workspace())
+        lists = self.sorted_in(self.frame.workspace())
         return [
             self._take(tile, bits, *each)
             for bits, each in zip(found, zip(kept, lists, carried, strict=True), strict=True)
@@ -89,12 +88,12 @@ class Shortlist:
             # Lanes that do not beat their bound, NaN too, change nothing.
             value = b.select(b.compare("olt", value, worst), value, b.const(math.inf))
             column = b.convert("trunc", b.op("add", tile.start, place, "i64"), "i64", INDEX)
-            worst = b.min(self._insert(lists, value, b.splat(column, INDEX)), worst)
+            worst = b.min(self.insert(lists, value, b.splat(column, INDEX)), worst)
             this = b.op("shl", "1", bit, "i64")
             turns.next = [b.op("xor", left, this, "i64"), worst]
         return turns.values[1]
 
-    def _insert(self, lists: tuple[str, str], value: str, column: str) -> str:
+    def insert(self, lists: tuple[str, str], value: str, column: str) -> str:
         """Puts a value and a column of each lane into its list; gives the last values then."""
         b, (values, columns) = self.frame.b, lists
         rising, above, last = value, column, ""
@@ -114,12 +113,12 @@ class Shortlist:
 
     def merge(self, held: Sequence[str], other: Sequence[str], workspace: str) -> list[str]:
         b, merged = self.frame.b, list(held)
-        mine, others = self._sorted(self.frame.workspace()), self._sorted(workspace)
+        mine, others = self.sorted_in(self.frame.workspace()), self.sorted_in(workspace)
         for cell, (values, columns) in enumerate(others):
             with b.loop("0", str(self.count), carry=[(b.type, held[cell])], nonempty=True) as entry:
                 value = b.load(b.address(values, entry.index, b.type), b.type)
                 column = b.load(b.address(columns, entry.index, self.indices), self.indices, 4)
-                entry.next = [self._insert(mine[cell], value, column)]
+                entry.next = [self.insert(mine[cell], value, column)]
             merged[cell] = entry.values[0]
         return merged
 
@@ -137,7 +136,7 @@ class Shortlist:
         ]
         lanes, every = b.lane_numbers(), "splat (i1 true)"
         for (values, numbers), (to_values, to_numbers) in zip(
-            self._sorted(self.frame.workspace()), places, strict=True
+            self.sorted_in(self.frame.workspace()), places, strict=True
         ):
             with b.loop("0", str(self.count), nonempty=True) as entry:
                 where = cells(b, lanes, self.length, 0, 1, entry.index)
@@ -151,7 +150,7 @@ class Shortlist:
             for r in range(len(rows))
         ]
 
-    def _sorted(self, workspace: str) -> list[tuple[str, str]]:
+    def sorted_in(self, workspace: str) -> list[tuple[str, str]]:
         """Where the entries of each list are, and their columns."""
         b = self.frame.b
         base = b.address(workspace, str(self.sorted), "i8")
