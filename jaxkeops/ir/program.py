@@ -159,7 +159,8 @@ class Schedule:
     panel:       columns that a cache holds while many rows go over them.
     components:  sums, of those too many for registers, that one loop over a tile serves.
     sample:      columns of which lists get their first bounds; 0: they start without.
-    chunk:       columns that are gone over in fixed point before any of their tiles; 0: none are.
+    chunk:       columns that are gone over in fixed point before any is computed; 0: none are.
+    group:       columns of a chunk that are computed, or passed over, together.
     """
 
     row_vectors: int
@@ -170,6 +171,7 @@ class Schedule:
     panel: int = 0
     sample: int = 0
     chunk: int = 0
+    group: int = 0
 
 
 @dataclass(frozen=True)

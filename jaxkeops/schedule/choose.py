@@ -46,9 +46,9 @@ FILTERED = 8  # columns that one test against the worst of the lists serves
 # lists longer than this sort a sample too slowly.
 INSERTION, MOST_SAMPLED = 64.0, 20
 WIDE_TILE = 128  # columns: what is kept of them, and their numbers, fit in the first cache
-RECORD_ROWS, RECORD_COLUMNS, LISTED_COLUMNS = 128, 1024, 256
-# Columns: their least integers, tile by tile, fit in the first cache; each eight are a bit.
-CHUNKS = {ir.Extremum: 4096, ir.Lowest: 512}
+RECORD_ROWS, RECORD_COLUMNS, LISTED_COLUMNS = 128, 1024, 64
+CHUNK, LONG_CHUNK, GROUP = 4096, 512, 8
+GROUPED = 24  # coordinates
 TILES = {
     ir.Extremum: 16,  # columns: as few as a rescan should cost, as many as hide the bookkeeping
 }
@@ -72,17 +72,18 @@ def choose_schedule(
         tile //= 2  # computing one without need takes long
     wide = [root for root in roots if isinstance(root, ir.Each)]
     cost = pair_cost(accumulator)
-    chunk = CHUNKS[type(accumulator)] if distance else 0
+    chunk, group = _chunk(accumulator, tile, distance.count) if distance else (0, 0)
     if folds or wide:
         cut = _blocks(folds, wide, tile, machine)
-        sample = _sample(accumulator, cost, machine.lanes(dtype), distance)
-        return replace(cut, sample=sample, chunk=chunk)
+        sample = _sample(accumulator, cost, machine.lanes(dtype))
+        return replace(cut, sample=sample, chunk=chunk, group=group)
     # A vector of rows takes as long with one row as with all.
     few = machine.lanes(dtype) // 2 if cost < LONG else 0
     if isinstance(accumulator, ir.Lowest):
         columns = max(1, FILTERED // len(roots))
-        sample = _sample(accumulator, cost, machine.lanes(dtype), distance)
-        return ir.Schedule(1, tile, columns, few_rows=few, sample=sample, chunk=chunk)
+        sample = _sample(accumulator, cost, machine.lanes(dtype))
+        cut = ir.Schedule(1, tile, columns, few_rows=few, sample=sample)
+        return replace(cut, chunk=chunk, group=group)
     states = len(roots)
     if isinstance(accumulator, ir.ShiftedExp):
         states = len(accumulator.exponents) * (1 + len(accumulator.weights))
@@ -91,22 +92,29 @@ def choose_schedule(
         vectors //= 2
     names = {s.instr.name for s in usual(roots) if isinstance(s, ir.Apply) and s.rate == ir.PAIR}
     columns = SHORT_BLOCK if cost < LONGEST_BLOCK and not names & JUMPING else 1
-    return ir.Schedule(vectors, tile, columns, few_rows=few, chunk=chunk)
+    return ir.Schedule(vectors, tile, columns, few_rows=few, chunk=chunk, group=group)
 
 
-def _sample(
-    accumulator: ir.Accumulator, cost: float, lanes: int, distance: ir.Distance | None
-) -> int:
+def _chunk(accumulator: ir.Accumulator, tile: int, count: int) -> tuple[int, int]:
+    """Columns of a chunk, of which the integers that are kept fit in the first cache; of a group.
+
+    The longer a chunk, the fewer columns are computed that later ones beat. Of groups that pass,
+    the integers are found again.
+    """
+    if isinstance(accumulator, ir.Extremum):
+        return CHUNK, tile
+    return (CHUNK, GROUP) if count <= GROUPED else (LONG_CHUNK, 1)
+
+
+def _sample(accumulator: ir.Accumulator, cost: float, lanes: int) -> int:
     """Columns of which the first bounds of lists are best made: a power of two.
 
     Lists of K that start with a bound from n columns take in K log(N / n) later ones in each lane,
-    and the n columns are computed once more, and sorted by twice K operations for 8 of them. What a
-    list takes in is computed for that alone if integers have found it.
+    and the n columns are computed once more, and sorted by twice K operations for 8 of them.
     """
     if not isinstance(accumulator, ir.Lowest) or accumulator.count > MOST_SAMPLED:
         return 0
-    entry = INSERTION + (cost if distance else 0)
-    best = entry * accumulator.count * lanes / (cost + accumulator.count / 4)
+    best = INSERTION * accumulator.count * lanes / (cost + accumulator.count / 4)
     return 2 ** max(7, min(12, round(math.log2(best))))
 
 

@@ -26,7 +26,6 @@ class Layout:
     lists:  where the lists of a `Lowest` are, of `list_length` entries each: whole vectors.
     sorted: where short lists are while they grow, entry by entry.
     words:  where rows are in fixed point, word by word.
-    minima: where the least integers of each tile of a chunk are.
     carried: where what is carried from tile to tile is kept, if the columns are split.
     bytes:  of all.
     """
@@ -68,11 +67,9 @@ class Layout:
         self.lists = self._take(entries * (ITEM_BYTES[program.dtype] + INDEX_BYTES))
         short = count * len(taken) * vectors * lanes if program.schedule.sample else 0
         self.sorted = self._take(short * (ITEM_BYTES[program.dtype] + INDEX_BYTES))
-        distance, cut = program.distance, program.schedule
+        distance = program.distance
         words = distance.record_bytes // WORD_BYTES - 1 if distance else 0
         self.words = self._take(words * vectors * lanes * WORD_BYTES)
-        minima = cut.chunk // cut.tile if isinstance(program.accumulator, ir.Extremum) else 0
-        self.minima = self._take(minima * vectors * lanes * WORD_BYTES)
         # At most a value and an i64 or a wider total for each root, and for each exponent two more.
         self.carried = self._take(4 * (len(taken) + 1) * vector_bytes)
 

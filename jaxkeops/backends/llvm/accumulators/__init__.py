@@ -66,7 +66,7 @@ def accumulation(
             return ShiftedExp(frame, layout, sums, vectors)
         case ir.Extremum() as extrema:
             extremum = Extremum(frame, extrema, vectors, with_index)
-            return Filtered(frame, layout, extremum, fixed) if fixed else extremum
+            return Filtered(frame, extremum, fixed) if fixed else extremum
         case ir.Lowest() as least if frame.program.schedule.sample and not frame.lanes_are_columns:
             shortlist = Shortlist(frame, layout, least, vectors)
             return Nearest(frame, shortlist, fixed) if fixed else shortlist

@@ -8,7 +8,6 @@ from ..evaluate import Known
 from ..fixed_point import BEYOND
 from ..fixed_rows import UNLIMITED, FixedRows
 from ..frame import Frame
-from ..layout import Layout
 from .extremum import Extremum
 from .walk import Reduced, Tile
 
@@ -22,9 +21,10 @@ class Filtered:
     row of a vector in sixteen needs most.
     """
 
-    def __init__(self, frame: Frame, layout: Layout, extremum: Extremum, fixed: FixedRows) -> None:
+    def __init__(self, frame: Frame, extremum: Extremum, fixed: FixedRows) -> None:
         self.frame, self.extremum, self.fixed = frame, extremum, fixed
-        self.minima = frame.workspace(layout.minima)
+        cut = frame.program.schedule
+        self.minima = frame.b.slot(fixed.type, cut.chunk // cut.tile)
 
     def start(self, rows: Sequence[Known]) -> list[tuple[str, str]]:
         return self.extremum.start(rows)

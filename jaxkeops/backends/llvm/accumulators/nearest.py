@@ -7,43 +7,65 @@ from collections.abc import Sequence
 
 from .... import ir
 from ..evaluate import Known, evaluate, merged, run_loops
-from ..fixed_rows import FixedRows
+from ..fixed_point import BEYOND
+from ..fixed_rows import UNLIMITED, FixedRows
 from ..frame import Frame, leaves_at
-from ..layout import INDEX
+from ..layout import INDEX, INDEX_BYTES
+from .sample import first_bounds
 from .shortlist import Shortlist
 from .walk import MASK_BITS, Reduced, Tile
 
 GROUP = 8  # columns, whose sums of products do not wait for each other
-TOGETHER = 4  # columns, whose sums over components do not
+PAIR_OF_GROUPS = 2 * GROUP
+TOGETHER = 4  # columns, whose sums over components do not wait for each other
 
 
 class Nearest:
     """Goes over a chunk of columns in fixed point, and gives to the list what may be below.
 
-    Short distances are tested in groups of columns, of which the list then takes all: a test for
-    each would take longer than the integers do. Where a distance is a loop, each column is tested,
-    and of those that pass, some are computed together.
+    Of short distances it keeps the least integers of groups of columns: a test for each column
+    would take longer than the integers do. Where a distance is a loop, it keeps those of each
+    column, and of the columns that pass, some are computed together. What passes goes into a queue
+    first: how soon something does is not foreseen, and a jump for each would take longest.
+
+    Lists that are empty have no bound: of the first chunk, the K least of the groups give one.
     """
 
     def __init__(self, frame: Frame, shortlist: Shortlist, fixed: FixedRows) -> None:
         self.frame, self.shortlist, self.fixed = frame, shortlist, fixed
         (self.value,) = shortlist.values
         self.leaves = leaves_at(ir.COLUMN, [self.value])
+        self.together = TOGETHER if isinstance(self.value, ir.Fold) else 1
+        cut = frame.program.schedule
+        self.each = cut.group
+        assert GROUP % self.each == 0
+        assert cut.chunk % PAIR_OF_GROUPS == 0
+        # On the stack, where it stays in a cache: each call fills it anew.
+        self.kept = frame.b.slot(fixed.type, cut.chunk // self.each)
+        self.queue, self.groups = (
+            frame.b.slot(INDEX, size + TOGETHER) for size in (cut.chunk, cut.chunk // GROUP)
+        )
 
     def start(self, rows: Sequence[Known]) -> list[tuple[str, str]]:
-        return self.shortlist.start(rows)
+        b = self.frame.b
+        self.shortlist.clear()
+        with b.when(self._unusable(), [(b.type, b.const(math.inf))], rare=True) as arm:
+            arm.next = first_bounds(self.frame, self.shortlist.values, rows, self.shortlist.count)
+        return [(b.type, arm.values[0])]
+
+    def _unusable(self) -> str:
+        return self.frame.b.let(f"xor i1 {self.fixed.usable}, true")
 
     def tile(self, rows: Sequence[Known], tile: Tile, carried: Sequence[str]) -> list[str]:
-        b, usable = self.frame.b, self.fixed.usable
+        b = self.frame.b
         carry = [(b.type, carried[0])]
-        with b.when(b.let(f"xor i1 {usable}, true"), carry, rare=True) as arm:
+        with b.when(self._unusable(), carry, rare=True) as arm:
             with b.loop(tile.start, tile.end, str(MASK_BITS), carry, nonempty=True) as tiles:
                 part = self._part(tiles.index, MASK_BITS, tile.end)
                 tiles.next = self.shortlist.tile(rows, part, tiles.values)
             arm.next = tiles.values
-        with b.when(usable, [(b.type, arm.values[0])]) as arm:
-            walk = self._by_columns if isinstance(self.value, ir.Fold) else self._by_groups
-            arm.next = [walk(rows[0], tile, arm.values[0])]
+        with b.when(self.fixed.usable, [(b.type, arm.values[0])]) as arm:
+            arm.next = [self._filtered(rows[0], tile, arm.values[0])]
         return arm.values
 
     def _part(self, start: str, size: int, end: str) -> Tile:
@@ -51,96 +73,129 @@ class Nearest:
         last = b.op("add", start, str(size), "i64")
         return Tile(start, b.call("i64", "llvm.smin.i64", ("i64", last), ("i64", end)))
 
-    def _by_groups(self, row: Known, chunk: Tile, bound: str) -> str:
-        """A bit for each group; those of a chunk fit in one integer."""
+    def _filtered(self, row: Known, chunk: Tile, bound: str) -> str:
         b, fixed = self.frame.b, self.fixed
-        assert self.frame.program.schedule.chunk <= MASK_BITS * GROUP
-        limit = fixed.limit(bound)
         extent = b.op("sub", chunk.end, chunk.start, "i64")
-        left = b.op("urem", extent, str(GROUP), "i64")
-        whole = b.op("sub", chunk.end, left, "i64")
-        loaded = fixed.loaded()
-        with b.loop(chunk.start, whole, str(GROUP), [("i64", "0")]) as groups:
-            lowest = ""
-            for half in fixed.halves(loaded, groups.index, GROUP):
-                lowest = fixed.least(half, lowest) if lowest else half
-            groups.next = [self._with_bit(groups.values[0], lowest, limit)]
-        # The last group, if it is not whole, is taken as it is.
-        some = b.compare_int("sgt", left, "0", "i64")
-        last = b.convert("zext", some, "i1", "i64")
-        bits = b.op("or", b.op("shl", groups.values[0], last, "i64"), last, "i64")
-        count = b.call("i64", "llvm.ctpop.i64", ("i64", bits))
-        groups_before = b.op("sub", b.op("udiv", extent, str(GROUP), "i64"), "1", "i64")
-        number_of_last = b.op("add", groups_before, last, "i64")
-        with b.loop("0", count, carry=[("i64", bits), (b.type, bound)]) as turns:
-            bit, others = self._highest(turns.values[0])
-            number = b.op("sub", number_of_last, bit, "i64")
-            place = b.op("mul", number, str(GROUP), "i64")
-            part = self._part(b.op("add", chunk.start, place, "i64"), GROUP, chunk.end)
-            turns.next = [others, *self.shortlist.tile([row], part, turns.values[1:])]
-        return turns.values[1]
+        groups = b.op("udiv", extent, str(GROUP), "i64")
+        self._keep(chunk, groups)
+        limit = fixed.limit(bound)
+        empty = b.any(b.compare("oeq", bound, b.const(math.inf)))
+        with b.when(empty, [(fixed.type, limit)], rare=True) as arm:
+            arm.next = [fixed.least(fixed.limit_of_least(self._least_of_groups(groups)), limit)]
+        limit = arm.values[0]
+        kept = b.op("mul", groups, str(GROUP // self.each), "i64")
+        if self.each == 1:
+            count = self._queued(self.queue, kept, limit)
+        else:
+            count = self._queued(self.groups, kept, limit)
+            count = self._columns_of_groups(chunk, count, limit)
+        # What is left after whole groups is few: all of it is taken.
+        whole = b.op("mul", groups, str(GROUP), "i64")
+        with b.loop(whole, extent, carry=[("i64", count)]) as left:
+            turn = b.op("add", left.values[0], "1", "i64")
+            self._put(self.queue, left.values[0], left.index)
+            left.next = [turn]
+        return self._take(row, chunk, left.values[0], bound)
 
-    def _by_columns(self, row: Known, chunk: Tile, bound: str) -> str:
-        """A bit for each column of a tile."""
+    def _keep(self, chunk: Tile, groups: str) -> None:
+        """Stores the halves of the columns of a chunk, or the least of each group."""
         b, fixed = self.frame.b, self.fixed
-        carry = [(b.type, bound), (fixed.type, fixed.limit(bound))]
-        with b.loop(chunk.start, chunk.end, str(MASK_BITS), carry, nonempty=True) as tiles:
-            worst, limit = tiles.values
-            tile = self._part(tiles.index, MASK_BITS, chunk.end)
-            bits = self._candidates(tile, limit)
-            held = [(b.type, worst), (fixed.type, limit)]
-            with b.when(b.compare_int("ne", bits, "0", "i64"), held) as arm:
-                worst = self._take(row, tile, bits, worst)
-                arm.next = [worst, fixed.limit(worst)]
-            tiles.next = arm.values
-        return tiles.values[0]
+        loaded = fixed.loaded()
+        with b.loop("0", groups) as group:
+            place = b.op("mul", group.index, str(GROUP), "i64")
+            halves = fixed.halves(loaded, b.op("add", chunk.start, place, "i64"), GROUP)
+            kept = self._place(b.op("udiv", place, str(self.each), "i64"))
+            for k in range(0, GROUP, self.each):
+                lowest = self._least(halves[k : k + self.each])
+                b.store(lowest, b.address(kept, str(k // self.each), fixed.type), fixed.type)
 
-    def _candidates(self, tile: Tile, limit: str) -> str:
-        """The columns in which a lane may have a value below its bound, the last one lowest."""
+    def _least(self, halves: Sequence[str]) -> str:
+        lowest = halves[0]
+        for half in halves[1:]:
+            lowest = self.fixed.least(half, lowest)
+        return lowest
+
+    def _place(self, number: str) -> str:
+        return self.frame.b.address(self.kept, number, self.fixed.type)
+
+    def _least_of_groups(self, groups: str) -> str:
+        """What so many columns do not exceed as a list has entries, if there are so many groups.
+
+        Two groups at a time: sorting takes as long as the integers of one do.
+        """
+        b, fixed = self.frame.b, self.fixed
+        unlimited, beyond = b.splat(str(UNLIMITED), "i32"), b.splat(str(BEYOND), "i32")
+        carry = [(fixed.type, unlimited)] * self.shortlist.count
+        pairs = b.op("udiv", groups, "2", "i64")
+        with b.loop("0", pairs, carry=carry) as group:
+            entries = PAIR_OF_GROUPS // self.each
+            first = self._place(b.op("mul", group.index, str(entries), "i64"))
+            rising = self._least(
+                [b.load(b.address(first, str(k), fixed.type), fixed.type) for k in range(entries)]
+            )
+            known = b.compare_int("ne", rising, beyond, fixed.type)
+            rising = b.select(known, rising, unlimited, fixed.type)
+            for k, held in enumerate(group.values):
+                group.next[k] = fixed.least(rising, held)
+                above = b.compare_int("sgt", rising, held, fixed.type)
+                rising = b.select(above, rising, held, fixed.type)
+        return group.values[-1]
+
+    def _put(self, queue: str, place: str, number: str) -> None:
         b = self.frame.b
-        extent = b.op("sub", tile.end, tile.start, "i64")
-        left = b.op("urem", extent, str(GROUP), "i64")
-        whole = b.op("sub", tile.end, left, "i64")
-        loaded = self.fixed.loaded()
-        with b.loop(tile.start, whole, str(GROUP), [("i64", "0")]) as columns:
-            bits = columns.values[0]
-            for half in self.fixed.halves(loaded, columns.index, GROUP):
-                bits = self._with_bit(bits, half, limit)
-            columns.next = [bits]
-        # Those that are left are few: all are taken.
-        every = b.op("sub", b.op("shl", "1", left, "i64"), "1", "i64")
-        return b.op("or", b.op("shl", columns.values[0], left, "i64"), every, "i64")
+        queued = b.convert("trunc", number, "i64", INDEX)
+        b.store(queued, b.address(queue, place, INDEX), INDEX, INDEX_BYTES)
 
-    def _with_bit(self, bits: str, half: str, limit: str) -> str:
+    def _got(self, queue: str, place: str) -> str:
+        b = self.frame.b
+        queued = b.load(b.address(queue, place, INDEX), INDEX, INDEX_BYTES)
+        return b.convert("zext", queued, INDEX, "i64")
+
+    def _next(self, place: str, half: str, limit: str) -> str:
+        """The place after `place` of the queue if what is there passes, else `place`."""
         b = self.frame.b
         near = b.any(b.compare_int("sle", half, limit, self.fixed.type))
-        earlier = b.op("shl", bits, "1", "i64")
-        return b.op("or", earlier, b.convert("zext", near, "i1", "i64"), "i64")
+        return b.op("add", place, b.convert("zext", near, "i1", "i64"), "i64")
 
-    def _highest(self, bits: str) -> tuple[str, str]:
-        """The number of the highest bit, and the bits without it."""
-        b = self.frame.b
-        above = b.call("i64", "llvm.ctlz.i64", ("i64", bits), ("i1", "false"))
-        bit = b.op("xor", above, str(MASK_BITS - 1), "i64")
-        bit = b.op("and", bit, str(MASK_BITS - 1), "i64")  # of no bits, any number
-        without = b.op("xor", b.op("shl", "1", bit, "i64"), "-1", "i64")
-        return bit, b.op("and", bits, without, "i64")
+    def _queued(self, queue: str, kept: str, limit: str) -> str:
+        """Puts the numbers of all that is kept, and passes, into a queue; gives how many do."""
+        b, fixed = self.frame.b, self.fixed
+        with b.loop("0", kept, carry=[("i64", "0")]) as turns:
+            (place,) = turns.values
+            self._put(queue, place, turns.index)
+            half = b.load(self._place(turns.index), fixed.type)
+            turns.next = [self._next(place, half, limit)]
+        return turns.values[0]
 
-    def _take(self, row: Known, tile: Tile, bits: str, bound: str) -> str:
-        """Puts the columns that `bits` name in the list; gives the bound then."""
+    def _columns_of_groups(self, chunk: Tile, count: str, limit: str) -> str:
+        """Queues the columns of queued groups that pass; gives how many do."""
+        b, fixed = self.frame.b, self.fixed
+        loaded = fixed.loaded()
+        with b.loop("0", count, carry=[("i64", "0")]) as turns:
+            (place,) = turns.values
+            number = self._got(self.groups, turns.index)
+            first = b.op("mul", number, str(self.each), "i64")
+            halves = fixed.halves(loaded, b.op("add", chunk.start, first, "i64"), self.each)
+            for k, half in enumerate(halves):
+                column = b.op("add", first, str(k), "i64") if k else first
+                self._put(self.queue, place, column)
+                place = self._next(place, half, limit)
+            turns.next = [place]
+        return turns.values[0]
+
+    def _take(self, row: Known, chunk: Tile, count: str, bound: str) -> str:
+        """Puts the columns of the queue in the list; gives the bound then."""
         b, shortlist = self.frame.b, self.shortlist
         (lists,) = shortlist.sorted_in(self.frame.workspace())
-        last = b.op("sub", tile.end, "1", "i64")
-        count = b.call("i64", "llvm.ctpop.i64", ("i64", bits))
-        carry = [("i64", bits), (b.type, bound)]
-        with b.loop("0", count, str(TOGETHER), carry=carry, nonempty=True) as turns:
-            left, worst = turns.values
+        with b.loop("0", count, str(self.together), carry=[(b.type, bound)]) as turns:
+            (worst,) = turns.values
             found: list[tuple[str, str, Known]] = []
-            for _ in range(TOGETHER):
+            for k in range(self.together):
+                place = b.op("add", turns.index, str(k), "i64") if k else turns.index
                 # After the last one, some column that no lane takes.
-                some = b.compare_int("ne", left, "0", "i64")
-                bit, left = self._highest(left)
-                column = b.let(f"select i1 {some}, i64 {b.op('sub', last, bit, 'i64')}, i64 {last}")
+                some = b.compare_int("slt", place, count, "i64")
+                number = b.let(f"select i1 {some}, i64 {self._got(self.queue, place)}, i64 0")
+                column = b.op("add", chunk.start, number, "i64")
                 found.append((some, column, self.frame.at_one(self.leaves, column, ir.COLUMN)))
             places = [merged(known, row) for _, _, known in found]
             run_loops(b, [self.value], places)
@@ -153,8 +208,8 @@ class Nearest:
                     index = b.splat(b.convert("trunc", column, "i64", INDEX), INDEX)
                     arm.next = [b.min(shortlist.insert(lists, value, index), worst)]
                 worst = arm.values[0]
-            turns.next = [left, worst]
-        return turns.values[1]
+            turns.next = [worst]
+        return turns.values[0]
 
     def merge(self, held: Sequence[str], other: Sequence[str], workspace: str) -> list[str]:
         return self.shortlist.merge(held, other, workspace)

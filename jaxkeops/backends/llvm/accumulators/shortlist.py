@@ -38,14 +38,18 @@ class Shortlist:
 
     def start(self, rows: Sequence[Known]) -> list[tuple[str, str]]:
         """Lists of +inf and 0; what no later entry of a list may be above is carried."""
+        self.clear()
+        bounds = first_bounds(self.frame, self.values, rows, self.count)
+        return [(self.frame.b.type, name) for name in bounds]
+
+    def clear(self) -> None:
+        """Makes lists of +inf and 0."""
         b = self.frame.b
         for values, columns in self.sorted_in(self.frame.workspace()):
             with b.loop("0", str(self.count), nonempty=True) as entry:
                 b.store(b.const(math.inf), b.address(values, entry.index, b.type), b.type)
                 place = b.address(columns, entry.index, self.indices)
                 b.store("zeroinitializer", place, self.indices, 4)
-        bounds = first_bounds(self.frame, self.values, rows, self.count)
-        return [(b.type, name) for name in bounds]
 
     def tile(self, rows: Sequence[Known], tile: Tile, carried: Sequence[str]) -> list[str]:
         """At most as many columns as an integer has bits."""
