@@ -13,7 +13,8 @@ class Machine:
     `fma` also promises rounding instructions (SSE4.1 on x86), which every CPU with FMA has.
     `scalef` promises the AVX-512 F, DQ, BW and VL instructions.
     `half` promises conversions between float16 and float32 (F16C on x86).
-    `vnni` promises the sums of products of 16-bit integers of AVX-512 VNNI.
+    `madd` promises sums of two products of 16-bit integers (AVX2), and `vnni` that the same
+    instruction adds them to a third number (AVX-512 VNNI).
     """
 
     name: str
@@ -24,6 +25,7 @@ class Machine:
     fma: bool = False
     scalef: bool = False
     half: bool = False
+    madd: bool = False
     vnni: bool = False
 
     def lanes(self, dtype: str) -> int:

@@ -38,7 +38,7 @@ def lower(
         rewriter, roots, states = _rewritten(accumulator, turning=False)
     written_out = not loops or not _needs_loops(roots)
     distance = None
-    if machine.vnni and loops:
+    if machine.madd and loops:
         distance = distance_of(ir.with_roots(accumulator, roots), MOST_SAMPLED, rewriter)
     if loops and distance is None:
         roots = with_inner_products(roots, rewriter)

@@ -115,8 +115,8 @@ def program_of(name, reduction, count, dtype, level):
 def test_no_pair_is_passed_over_that_matters(name, reduction, count, dtype, level, rng):
     machine = levels()[level]
     program = program_of(name, reduction, count, dtype, level)
-    assert (program.distance is not None) == machine.vnni
-    if not machine.vnni:
+    assert (program.distance is not None) == machine.madd
+    if not machine.madd:
         return  # there are no integers: nothing is passed over
     wrong = []
     for kind, made in KINDS.items():
@@ -184,7 +184,7 @@ def test_what_is_a_distance(formula, reduction, count, coordinates):
     made = make_formula(reduction, node, inputs, count=count)
     for level, machine in levels().items():
         found = lower(made, "float32", "int64", machine).distance
-        expected = coordinates if machine.vnni else None
+        expected = coordinates if machine.madd else None
         assert (found.count if found else None) == expected, level
 
 
@@ -210,7 +210,7 @@ def test_many_rows_and_batches_find_the_nearest(reduction, options, D, rng):
 def test_limits_hold_for_the_worst_roundings(rng):
     """Coordinates half a step off, all to one side: the nearest is by integers not the nearest."""
     machine = next(reversed(levels().values()))
-    if not machine.vnni:
+    if not machine.madd:
         return
     D = 50
     step = 2.0 ** math.ceil(math.log2(1.5 / most(D)))

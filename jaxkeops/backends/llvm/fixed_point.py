@@ -137,6 +137,18 @@ def squares_of(b: Builder, integers: Sequence[str], held: str) -> str:
     return held
 
 
+def add_products(b: Builder, total: str, row: str, column: str) -> str:
+    """total + the products of both integers of words of a row and of a column."""
+    type, bits = vector("i32", b.width), 32 * b.width
+    if b.machine.vnni:
+        name = f"llvm.x86.avx512.vpdpwssd.{bits}"
+        return b.call(type, name, (type, total), (type, row), (type, column))
+    name = {128: "sse2.pmadd.wd", 256: "avx2.pmadd.wd", 512: "avx512.pmaddw.d.512"}[bits]
+    halves = vector("i16", 2 * b.width)
+    words = [(halves, b.convert("bitcast", word, type, halves)) for word in (row, column)]
+    return b.op("add", total, b.call(type, f"llvm.x86.{name}", *words), type)
+
+
 def record_of(frame: Frame, j: str) -> str:
     """Where the record of column `j` is."""
     index = frame.scalar.op("mul", j, str(frame.program.column_width), "i64")

@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 
 from .evaluate import Known
-from .fixed_point import over_coordinates, record_of, rounded, squares_of, word_of
+from .fixed_point import add_products, over_coordinates, record_of, rounded, squares_of, word_of
 from .frame import Frame
 from .layout import WORD_BYTES, Layout
 from .spelling import vector
@@ -94,16 +94,9 @@ class FixedRows:
         self, row: str, records: Sequence[str], word: str, totals: Sequence[str]
     ) -> list[str]:
         b = self.frame.b
-        name = f"llvm.x86.avx512.vpdpwssd.{32 * b.width}"
+        words = [self._splat(b.address(record, word, "i32")) for record in records]
         return [
-            b.call(
-                self.type,
-                name,
-                (self.type, total),
-                (self.type, row),
-                (self.type, self._splat(b.address(record, word, "i32"))),
-            )
-            for record, total in zip(records, totals, strict=True)
+            add_products(b, total, row, column) for total, column in zip(totals, words, strict=True)
         ]
 
     def _splat(self, place: str) -> str:

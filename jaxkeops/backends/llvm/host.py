@@ -1,6 +1,7 @@
 """The CPU this process runs on, and the other levels that its code can be compiled for."""
 
 import functools
+from dataclasses import replace
 
 import llvmlite.binding as llvm
 
@@ -24,12 +25,12 @@ def host() -> Machine:
     name = llvm.get_host_cpu_name()
     if triple.startswith(("aarch64", "arm64")):
         return Machine(name, triple, flags, 16, 32, fma=True, half=True)
-    half = bool(features.get("f16c"))
+    half, vnni = bool(features.get("f16c")), bool(features.get("avx512vnni"))
     if all(features.get(flag) for flag in ("avx512f", "avx512dq", "avx512bw", "avx512vl")):
-        vnni = bool(features.get("avx512vnni"))
-        return Machine(name, triple, flags, 64, 32, fma=True, scalef=True, half=half, vnni=vnni)
+        wide = Machine(name, triple, flags, 64, 32, fma=True, scalef=True, half=half)
+        return replace(wide, madd=True, vnni=vnni)
     if features.get("avx2") and features.get("fma"):
-        return Machine(name, triple, flags, 32, 16, fma=True, half=half)
+        return Machine(name, triple, flags, 32, 16, fma=True, half=half, madd=True)
     return Machine(name, triple, flags, 16, 16)
 
 
@@ -41,7 +42,8 @@ def levels() -> dict[str, Machine]:
         return {"neon": machine}
     found = {"baseline": Machine("x86-64", machine.triple)}
     if machine.vector_bytes >= 32:
-        found["avx2"] = Machine("haswell", machine.triple, "", 32, 16, fma=True, half=True)
+        haswell = Machine("haswell", machine.triple, "", 32, 16, fma=True, half=True, madd=True)
+        found["avx2"] = haswell
     if machine.scalef:
         found["avx512"] = machine
     return found
