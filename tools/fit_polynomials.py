@@ -209,6 +209,42 @@ def power_tables() -> dict[str, list[float]]:
     }
 
 
+def logarithm_tables() -> dict[str, list[float]]:
+    """What float32 takes log2 of mantissas in [3/4, 3/2) and their powers by.
+
+    Entry k serves those whose highest five bits are k. Its reciprocal has 6 bits after the point,
+    so that its product with one, less 1, is exact. The logarithm of it is a number of 16 bits after
+    the point, to which a whole one is added exactly, and a rest.
+    """
+    count = 1 << TABLE_BITS["float32"]
+    halves = [1.0 if k < count // 2 else 0.5 for k in range(count)]
+    middles = [half * (1 + (k + 0.5) / count) for k, half in enumerate(halves)]
+    near_one = (0, count - 1)
+    reciprocals = [
+        1.0 if k in near_one else round(64 / middle) / 64 for k, middle in enumerate(middles)
+    ]
+    logs = [-mp.log(c, 2) for c in reciprocals]
+    high = [float(mp.nint(mp.ldexp(log, 16)) / 65536) for log in logs]
+    low = [float(np.float32(log - h)) for log, h in zip(logs, high, strict=True)]
+    ends = [
+        float(half * (1 + mp.mpf(k + side) / count) * c - 1)
+        for k, (half, c) in enumerate(zip(halves, reciprocals, strict=True))
+        for side in (0, 1)
+    ]
+    taylor = [mp.mpf(0), 1 / LN2, -1 / (2 * LN2), 1 / (3 * LN2)]
+    log2 = quotient(lambda r: mp.log1p(r) / LN2, taylor, 3)
+    exp2_rest = quotient(exp2, [mp.mpf(1), LN2], 1)
+    return {
+        "POW_RECIPROCALS": reciprocals,
+        "POW_HIGH": high,
+        "POW_LOW": low,
+        "POW_POWERS": [float(np.float32(exp2(mp.mpf(k) / count))) for k in range(count)],
+        # log2(1 + r) = (r - r^2 / 2) / ln 2 + r^3 p(r), and 2^r = 1 + r p(r).
+        "POW_LOG2": minimax_float32(log2, (min(ends), max(ends)), range(4), lambda r: r * r),
+        "POW_EXP2": minimax_float32(exp2_rest, (0.0, 1 / count), range(3), lambda r: abs(r)),
+    }
+
+
 def two_over_pi() -> list[int]:
     """The bits of 2 / pi in words of 64, after one word of zeros.
 
@@ -236,4 +272,4 @@ def show(tables: dict[str, list[float]]) -> str:
 
 
 if __name__ == "__main__":
-    print(show(float32_tables() | float64_tables() | power_tables()))
+    print(show(float32_tables() | float64_tables() | power_tables() | logarithm_tables()))

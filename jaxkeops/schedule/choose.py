@@ -32,8 +32,8 @@ COSTS = {
 }
 
 SUM_TILE = 64  # columns: few enough for the digits of float32, many enough to hide the total
-# Their rare ways are jumps, over which nothing is computed by turns, and take long to compile.
-JUMPING = {"sin", "cos"}
+# Not computed by turns: rare ways of sin and cos are jumps, and pow fills the registers by itself.
+ALONE = {"sin", "cos", "pow"}
 SHORT_BLOCK = 2  # columns that are computed by turns, where a pair has no loop
 LONGEST_BLOCK = 1000  # operations at a pair: beyond, columns by turns take seconds to compile
 LONG = 200  # operations at a pair: from there on, a second way to compute them takes too long
@@ -91,7 +91,7 @@ def choose_schedule(
     while vectors > 1 and vectors * (states + 1) > machine.registers // 3:
         vectors //= 2
     names = {s.instr.name for s in usual(roots) if isinstance(s, ir.Apply) and s.rate == ir.PAIR}
-    columns = SHORT_BLOCK if cost < LONGEST_BLOCK and not names & JUMPING else 1
+    columns = SHORT_BLOCK if cost < LONGEST_BLOCK and not names & ALONE else 1
     return ir.Schedule(vectors, tile, columns, few_rows=few, chunk=chunk, group=group)
 
 

@@ -8,26 +8,32 @@ from .spelling import hexadecimal
 CURRENT, DOWN = 4, 9  # rounding operands: that of the thread; toward minus infinity, no exceptions
 
 
-def by_registers(b: Builder, function: Callable[[Builder, str], str], x: str) -> str:
-    """`function` of x, in views where a value fills one register.
+def by_registers(b: Builder, function: Callable[..., str], *operands: str) -> str:
+    """`function(view, *operands)`, in views where a value fills one register.
 
-    A narrower x is a part of a register whose other lanes are poison, a wider one is halved.
+    Narrower operands are parts of registers whose other lanes are poison, wider ones are halved.
     """
     lanes = b.machine.lanes(b.dtype)
     if b.width == lanes:
-        return function(b, x)
+        return function(b, *operands)
     if b.width > lanes:
         half = b.at(width=b.width // 2)
-        starts = (0, half.width)
-        parts = [b.shuffle(x, "poison", range(k, k + half.width)) for k in starts]
-        low, high = (by_registers(half, function, part) for part in parts)
+        low, high = (
+            by_registers(
+                half,
+                function,
+                *(b.shuffle(x, "poison", range(k, k + half.width)) for x in operands),
+            )
+            for k in (0, half.width)
+        )
         return half.shuffle(low, high, range(b.width))
     whole = b.at(width=lanes)
     if b.width == 1:
-        return whole.extract(function(whole, whole.insert("poison", x, 0)), 0)
+        first = [whole.insert("poison", x, 0) for x in operands]
+        return whole.extract(function(whole, *first), 0)
     padding = [b.width] * (lanes - b.width)
-    padded = b.shuffle(x, "poison", [*range(b.width), *padding])
-    return whole.shuffle(function(whole, padded), "poison", range(b.width))
+    padded = [b.shuffle(x, "poison", [*range(b.width), *padding]) for x in operands]
+    return whole.shuffle(function(whole, *padded), "poison", range(b.width))
 
 
 def scalef(b: Builder, p: str, n: str) -> str:
