@@ -122,9 +122,9 @@ class CudaKernel:
     Code for GPUs and what a caller must know to launch it. Never changes once made.
 
     `inputs`, `outputs` and `dtype` as in `Kernel`. `images` are cubins by architecture (90
-    for sm_90), or PTX; without any, only `workspace_bytes` serves. `launches` and their
-    steps have the attributes of jaxkeops/backends/cuda/launch.py. With `has_ranges`, every
-    call has ranges.
+    for sm_90), or PTX; without any, only `workspace_bytes` serves. `launch` and its steps
+    have the attributes of jaxkeops/backends/cuda/launch.py. With `has_ranges`, every call
+    has ranges.
 
     Raises ValueError if the description makes no sense.
     """
@@ -138,7 +138,7 @@ class CudaKernel:
         ],
         dtype: str,
         images: Mapping[int, bytes],
-        launches: Sequence[Any],
+        launch: Any,
         column_inputs: Sequence[int] = (),
         has_ranges: bool = False,
     ) -> None: ...

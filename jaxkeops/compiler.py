@@ -88,8 +88,8 @@ def cuda_plan(
     index_dtype: str = "int64",
     ranges: bool = False,
     M: int | None = None,
-) -> tuple[native.CudaKernel, tuple[cuda.Launch, ...]]:
-    """A kernel without code, to ask what workspace calls take, and its launches: needs no GPU."""
+) -> tuple[native.CudaKernel, cuda.Launch]:
+    """A kernel without code, to ask what workspace calls take, and its launch: needs no GPU."""
     return _planned(formula, dtype, index_dtype, _kind(formula, dtype, index_dtype, ranges, M))
 
 
@@ -240,9 +240,9 @@ def _found(formula: Formula, dtype: str, index_dtype: str, kind: str) -> native.
 @lru_cache(maxsize=4096)
 def _planned(
     formula: Formula, dtype: str, index_dtype: str, kind: str
-) -> tuple[native.CudaKernel, tuple[cuda.Launch, ...]]:
+) -> tuple[native.CudaKernel, cuda.Launch]:
     source = _cuda_source(formula, dtype, index_dtype, kind)
-    return _cuda_kernel(formula, dtype, index_dtype, kind, {}), source.launches
+    return _cuda_kernel(formula, dtype, index_dtype, kind, {}), source.launch
 
 
 @lru_cache(maxsize=256)
@@ -283,7 +283,7 @@ def _cuda_kernel(
         ],
         dtype=dtype,
         images=images,
-        launches=source.launches,
+        launch=source.launch,
         column_inputs=source.column_inputs,
         has_ranges=kind == "ranges",
     )

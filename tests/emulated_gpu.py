@@ -49,8 +49,7 @@ class EmulatedGpus:
         """Makes the text's functions those that the next module to be loaded has."""
         self.compiled += 1
         emulated = self.built[text]
-        launches = emulated.source.launches
-        for function in {step.function for launch in launches for step in launch.steps}:
+        for function in {step.function for step in emulated.source.launch.steps}:
             bridge = KERNEL(self._bridge(getattr(emulated.library, f"{emulated.name}_{function}")))
             self.kept.append(bridge)
             name = function.encode()

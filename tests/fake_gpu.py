@@ -175,7 +175,7 @@ def make_kernel(**changes: object) -> native.CudaKernel:
             "outputs": [(1, "float32", -1.5)],
             "dtype": "float32",
             "images": IMAGES,
-            "launches": [LAUNCH],
+            "launch": LAUNCH,
         }
         | changes
     )

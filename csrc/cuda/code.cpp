@@ -1,4 +1,4 @@
-// csrc/cuda/code.cpp -- checks launches, loads images, and asks for the shared memory they need
+// csrc/cuda/code.cpp -- checks a launch, loads images, and asks for the shared memory they need
 #include "code.h"
 
 #include <algorithm>
@@ -114,16 +114,12 @@ bool read(const std::string &name, When &when) {
 
 using namespace cuda;
 
-DeviceCode::DeviceCode(std::map<int, std::string> images, std::vector<Launch> launches,
-                       bool has_ranges)
-    : images_(std::move(images)), launches_(std::move(launches)), has_ranges_(has_ranges) {}
+DeviceCode::DeviceCode(std::map<int, std::string> images, Launch launch, bool has_ranges)
+    : images_(std::move(images)), launch_(std::move(launch)), has_ranges_(has_ranges) {}
 
 Status DeviceCode::check(const Kernel &kernel) const {
-    if (launches_.empty() || launches_.back().rows_at_most >= 0)
-        return wrong("the last launch must be for any number of rows");
-    for (const Launch &launch : launches_)
-        if (Status status = check_launch(launch); !status.is_ok())
-            return status;
+    if (Status status = check_launch(launch_); !status.is_ok())
+        return status;
     const size_t bytes = call_bytes(kernel.inputs.size(), kernel.outputs.size());
     if (bytes > kParameterBytes)
         return Status::misfit("a kernel for GPUs takes " + std::to_string(kParameterBytes) +
@@ -167,16 +163,13 @@ Status DeviceCode::load_module(const Driver &driver, Context context, Loaded &lo
         log[sizeof log - 1] = '\0';
         return log[0] ? Status::device(status.message() + ": " + log) : status;
     }
-    for (const Launch &launch : launches_) {
-        std::vector<Function> &functions = loaded.functions.emplace_back();
-        for (const Step &step : launch.steps)
-            if (Status status =
-                    find_function(driver, module, step, *loaded.device, functions.emplace_back());
-                !status.is_ok()) {
-                driver.unload_module(module);
-                return status;
-            }
-    }
+    for (const Step &step : launch_.steps)
+        if (Status status = find_function(driver, module, step, *loaded.device,
+                                          loaded.functions.emplace_back());
+            !status.is_ok()) {
+            driver.unload_module(module);
+            return status;
+        }
     return Status::ok();
 }
 

@@ -1,4 +1,4 @@
-// csrc/cuda/code.h -- a kernel for GPUs: its images, its launches, and where they are loaded
+// csrc/cuda/code.h -- a kernel for GPUs: its images, its launch, and where they are loaded
 #pragma once
 
 #include "../core/kernel.h"
@@ -34,7 +34,6 @@ struct Step {
 /// The steps of one reduction, in order, and the sizes that they agree on.
 struct Launch {
     std::vector<Step> steps;
-    int64_t rows_at_most; // negative: any number
     int64_t tile_rows;
     int64_t tile_columns;
     int64_t wave_blocks; // 0: the columns are never split
@@ -48,10 +47,10 @@ struct Launch {
     bool keeps_states; // also where the columns are not split
 };
 
-/// The functions of a kernel in one context, by launch and step.
+/// The functions of a kernel in one context, by step.
 struct Loaded {
     const Device *device;
-    std::vector<std::vector<Function>> functions;
+    std::vector<Function> functions;
 };
 
 } // namespace jaxkeops::cuda
@@ -64,13 +63,12 @@ class DeviceCode {
   public:
     /// images: by architecture (90 for sm_90), a cubin, or PTX that ends in a zero byte. Without
     /// any, calls can be planned, and not launched.
-    DeviceCode(std::map<int, std::string> images, std::vector<cuda::Launch> launches,
-               bool has_ranges);
+    DeviceCode(std::map<int, std::string> images, cuda::Launch launch, bool has_ranges);
 
-    /// Whether the launches make sense, for a kernel of these inputs and outputs.
+    /// Whether the launch makes sense, for a kernel of these inputs and outputs.
     Status check(const Kernel &kernel) const;
 
-    const std::vector<cuda::Launch> &launches() const { return launches_; }
+    const cuda::Launch &launch() const { return launch_; }
     const std::map<int, std::string> &images() const { return images_; }
 
     /// Whether every call has ranges; else none has.
@@ -88,7 +86,7 @@ class DeviceCode {
                        cuda::Loaded &loaded) const;
 
     const std::map<int, std::string> images_;
-    const std::vector<cuda::Launch> launches_;
+    const cuda::Launch launch_;
     const bool has_ranges_;
     mutable std::mutex mutex_;
     mutable std::map<cuda::Context, cuda::Loaded> loaded_; // its nodes never move

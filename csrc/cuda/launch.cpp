@@ -61,7 +61,7 @@ class Launcher {
         for (size_t s = 0; s < plan_.launch->steps.size(); ++s) {
             const Step &step = plan_.launch->steps[s];
             if (is_due(step.when))
-                if (Status status = run(step, loaded_.functions[plan_.index][s]); !status.is_ok())
+                if (Status status = run(step, loaded_.functions[s]); !status.is_ok())
                     return status;
         }
         return Status::ok();

@@ -31,15 +31,6 @@ int64_t divide_up(int64_t a, int64_t b) {
     return a / b + (a % b != 0);
 }
 
-const Launch &choose(const DeviceCode &code, int64_t M, size_t &index) {
-    const auto found =
-        std::find_if(code.launches().begin(), code.launches().end(), [M](const Launch &launch) {
-            return launch.rows_at_most < 0 || M <= launch.rows_at_most;
-        });
-    index = static_cast<size_t>(found - code.launches().begin());
-    return *found;
-}
-
 /// The least splits that fill the device, as long as each has columns enough.
 void split(Plan &plan, int64_t N, int64_t multiprocessors) {
     const int64_t blocks = times(plan.tiles, plan.elements);
@@ -110,7 +101,7 @@ Status make_plan(const Problem &problem, const Batch &batch, const DeviceRanges 
     if (kernel.device->has_ranges() != (ranges != nullptr))
         return Status::misfit(ranges ? "this kernel is for calls without ranges, and got some"
                                      : "this kernel is for calls with ranges, and got none");
-    plan.launch = &choose(*kernel.device, M, plan.index);
+    plan.launch = &kernel.device->launch();
     plan.is_empty = M == 0 || N == 0 || (ranges && ranges->columns() == 0);
     plan.elements = batch.elements();
     plan.tiles = divide_up(M, plan.launch->tile_rows);

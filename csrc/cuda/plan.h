@@ -31,7 +31,6 @@ struct Parts {
 /// multiprocessors alone, so that memory can be had beforehand.
 struct Plan {
     const Launch *launch;
-    size_t index;     // of the launch
     bool is_empty;    // nothing to reduce: outputs are only filled
     int64_t elements; // batch elements of one launch
     int64_t tiles;

@@ -49,7 +49,6 @@ cuda::Launch read_launch(nb::handle launch) {
     cuda::Launch read{};
     for (nb::handle step : launch.attr("steps"))
         read.steps.push_back(read_step(step));
-    read.rows_at_most = launch.attr("rows_at_most").is_none() ? -1 : number(launch, "rows_at_most");
     read.tile_rows = number(launch, "tile_rows");
     read.tile_columns = number(launch, "tile_columns");
     read.wave_blocks = number(launch, "wave_blocks");
@@ -64,7 +63,7 @@ cuda::Launch read_launch(nb::handle launch) {
 
 void make(CudaKernelObject *self, const std::vector<InputRow> &inputs,
           const std::vector<OutputRow> &outputs, const std::string &dtype,
-          const std::map<int, nb::bytes> &images, nb::sequence launches,
+          const std::map<int, nb::bytes> &images, nb::handle launch,
           std::vector<int64_t> column_inputs, bool has_ranges) {
     auto kernel = std::make_shared<Kernel>();
     describe(*kernel, inputs, outputs, dtype);
@@ -72,11 +71,8 @@ void make(CudaKernelObject *self, const std::vector<InputRow> &inputs,
     std::map<int, std::string> code;
     for (const auto &[architecture, image] : images)
         code.emplace(architecture, std::string(image.c_str(), image.size()));
-    std::vector<cuda::Launch> read;
-    for (nb::handle launch : launches)
-        read.push_back(read_launch(launch));
     kernel->device =
-        std::make_shared<const DeviceCode>(std::move(code), std::move(read), has_ranges);
+        std::make_shared<const DeviceCode>(std::move(code), read_launch(launch), has_ranges);
     require(check(*kernel));
     require(kernel->device->check(*kernel));
     new (self) CudaKernelObject{std::move(kernel)};
@@ -244,18 +240,18 @@ void bind_cuda_kernel(nb::module_ &module) {
         module, "CudaKernel",
         "Code for GPUs and what a caller must know to launch it. Never changes once made.\n\n"
         "`inputs`, `outputs` and `dtype` as in `Kernel`. `images` are cubins by architecture (90\n"
-        "for sm_90), or PTX; without any, only `workspace_bytes` serves. `launches` and their\n"
-        "steps have the attributes of jaxkeops/backends/cuda/launch.py. With `has_ranges`, every\n"
-        "call has ranges.\n\n"
+        "for sm_90), or PTX; without any, only `workspace_bytes` serves. `launch` and its steps\n"
+        "have the attributes of jaxkeops/backends/cuda/launch.py. With `has_ranges`, every call\n"
+        "has ranges.\n\n"
         "Raises ValueError if the description makes no sense.")
         .def("__init__", &make, nb::kw_only(), "inputs"_a, "outputs"_a, "dtype"_a, "images"_a,
-             "launches"_a, "column_inputs"_a = std::vector<int64_t>(), "has_ranges"_a = false,
+             "launch"_a, "column_inputs"_a = std::vector<int64_t>(), "has_ranges"_a = false,
              nb::sig("def __init__(self, *, inputs: collections.abc.Sequence[tuple[str, int]], "
                      "outputs: collections.abc.Sequence[tuple[int, str, "
                      "float | collections.abc.Sequence[float]] | tuple[int, str, "
                      "float | collections.abc.Sequence[float], str]], dtype: str, "
                      "images: collections.abc.Mapping[int, bytes], "
-                     "launches: collections.abc.Sequence[typing.Any], "
+                     "launch: typing.Any, "
                      "column_inputs: collections.abc.Sequence[int] = (), "
                      "has_ranges: bool = False) -> None"))
         .def("workspace_bytes", &workspace_of, "shapes"_a, "multiprocessors"_a,

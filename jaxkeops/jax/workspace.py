@@ -46,7 +46,7 @@ def workspace(
     multiprocessors.
     """
     ranges, (batch, M, N) = blocks is not None, extents(formula, shapes)
-    planned, launches = cuda_plan(formula, dtype, index_dtype, ranges, known(M))
+    planned, launch = cuda_plan(formula, dtype, index_dtype, ranges, known(M))
     if all(isinstance(extent, int) for shape in (*shapes, blocks or ()) for extent in shape):
         found = devices()
         multiprocessors = found[0][2] if found else MULTIPROCESSORS
@@ -54,7 +54,7 @@ def workspace(
     elements = 1
     for extent in batch:
         elements = elements * extent
-    return 0, sum(_most(launch, elements, M, N, blocks or (0, 0)) for launch in launches)
+    return 0, _most(launch, elements, M, N, blocks or (0, 0))
 
 
 def _most(launch: Launch, elements: Any, M: Any, N: Any, blocks: tuple[Any, Any]) -> Any:

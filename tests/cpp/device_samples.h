@@ -215,7 +215,6 @@ inline cuda::Launch device_launch(int64_t wave_blocks) {
                     {"part", Grid::tiles, kThreads, 0, When::split},
                     {"combine", Grid::rows, kThreads, 0, When::split},
                     {"fill", Grid::rows, kThreads, 0, When::empty}};
-    launch.rows_at_most = -1;
     launch.tile_rows = kTileRows;
     launch.tile_columns = kTileColumns;
     launch.wave_blocks = wave_blocks;
@@ -236,14 +235,13 @@ inline cuda::Launch ranged_launch() {
     return launch;
 }
 
-/// The sample kernel with these launches, for both devices of the fake driver.
-inline Kernel device_kernel(std::vector<cuda::Launch> launches, bool has_ranges = false) {
+/// The sample kernel with this launch, for both devices of the fake driver.
+inline Kernel device_kernel(cuda::Launch launch, bool has_ranges = false) {
     Kernel kernel = plain_kernel();
     kernel.rows = nullptr;
     kernel.column_inputs = {1, 2, 3};
     std::map<int, std::string> images{{80, "fake sm_80"}, {90, "fake sm_90"}};
-    kernel.device =
-        std::make_shared<DeviceCode>(std::move(images), std::move(launches), has_ranges);
+    kernel.device = std::make_shared<DeviceCode>(std::move(images), std::move(launch), has_ranges);
     return kernel;
 }
 

@@ -54,7 +54,7 @@ void test_only_execute_is_recordable() {
 
 void test_loading_is_done_before_execute() {
     const CudaHandlers handlers = cuda_handlers();
-    offer("dense", samples::device_kernel({samples::device_launch(8)}));
+    offer("dense", samples::device_kernel(samples::device_launch(8)));
     for (int device : {0, 1}) {
         mock::Site site;
         site.stream = fake_stream(device);
@@ -86,7 +86,7 @@ void test_loading_is_done_before_execute() {
 
 void test_ranges_are_operands() {
     const CudaHandlers handlers = cuda_handlers();
-    offer("ranged", samples::device_kernel({samples::ranged_launch()}, true));
+    offer("ranged", samples::device_kernel(samples::ranged_launch(), true));
     mock::Site site;
     site.stream = fake_stream(0);
     Arrays arrays(3, 20);

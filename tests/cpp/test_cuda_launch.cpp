@@ -72,7 +72,7 @@ void test_devices_are_described() {
 
 void test_launches_agree_with_dense_sums() {
     for (int64_t wave : {0, 1, 8}) {
-        const Kernel kernel = samples::device_kernel({samples::device_launch(wave)});
+        const Kernel kernel = samples::device_kernel(samples::device_launch(wave));
         for (int64_t M : {1, 7, 8, 9, 100})
             for (int64_t N : {1, 15, 16, 33, 500}) {
                 Arrays arrays(M, N);
@@ -84,7 +84,7 @@ void test_launches_agree_with_dense_sums() {
 }
 
 void test_batches_repeat_what_has_extent_1() {
-    const Kernel kernel = samples::device_kernel({samples::device_launch(8)});
+    const Kernel kernel = samples::device_kernel(samples::device_launch(8));
     const auto check = [&](Arrays arrays) {
         Call call(kernel, arrays, 132);
         CHECK(run(call, 0, fake_stream(0)).empty());
@@ -112,7 +112,7 @@ void test_batches_repeat_what_has_extent_1() {
 }
 
 void test_a_reduction_of_nothing_is_filled() {
-    const Kernel kernel = samples::device_kernel({samples::device_launch(8)});
+    const Kernel kernel = samples::device_kernel(samples::device_launch(8));
     Arrays arrays(20, 0, {2}, {2}, {1}, {1}, {1}), none(0, 5);
     Call call(kernel, arrays, 132), nothing(kernel, none, 132);
     const long before = fake_counts().launches;
@@ -125,7 +125,7 @@ void test_a_reduction_of_nothing_is_filled() {
 
 template <class T>
 void test_ranges_on_the_device(Dtype dtype) {
-    const Kernel kernel = samples::device_kernel({samples::ranged_launch()}, true);
+    const Kernel kernel = samples::device_kernel(samples::ranged_launch(), true);
     // Rows [10, 30) over [0, 4) and [6, 9); rows [2, 5) over nothing; row 0 over [19, 20).
     std::vector<T> rows{10, 30, 2, 5, 0, 1}, ends{2, 2, 3}, columns{0, 4, 6, 9, 19, 20};
     const int64_t row_shape[] = {3, 2}, end_shape[] = {3}, column_shape[] = {3, 2};
@@ -156,7 +156,7 @@ void test_mixed_dtypes_of_ranges_are_refused() {
 }
 
 void test_code_is_loaded_once_for_a_device() {
-    const Kernel kernel = samples::device_kernel({samples::device_launch(8)});
+    const Kernel kernel = samples::device_kernel(samples::device_launch(8));
     Arrays arrays(20, 30);
     Call call(kernel, arrays, 108);
     const FakeCounts before = fake_counts();
@@ -176,7 +176,7 @@ void test_code_is_loaded_once_for_a_device() {
 }
 
 void test_a_current_context_is_left_as_it_was() {
-    const Kernel kernel = samples::device_kernel({samples::device_launch(8)});
+    const Kernel kernel = samples::device_kernel(samples::device_launch(8));
     Arrays arrays(20, 30);
     Call call(kernel, arrays, 132);
     const Driver *driver = nullptr;
@@ -192,10 +192,10 @@ void test_a_current_context_is_left_as_it_was() {
 }
 
 void test_a_captured_launch_can_be_replayed() {
-    const Kernel kernel = samples::device_kernel({samples::device_launch(8)});
+    const Kernel kernel = samples::device_kernel(samples::device_launch(8));
     for (bool is_prepared : {true, false}) {
         const Kernel fresh =
-            is_prepared ? kernel : samples::device_kernel({samples::device_launch(8)});
+            is_prepared ? kernel : samples::device_kernel(samples::device_launch(8));
         Arrays arrays(20, 300);
         Call call(fresh, arrays, 132);
         if (is_prepared)
@@ -219,13 +219,13 @@ void test_a_captured_launch_can_be_replayed() {
 void test_shared_memory_is_asked_for() {
     cuda::Launch launch = samples::device_launch(0);
     launch.steps[1].shared_bytes = 100000;
-    const Kernel large = samples::device_kernel({launch});
+    const Kernel large = samples::device_kernel(launch);
     Arrays arrays(20, 30);
     Call call(large, arrays, 132);
     CHECK(run(call, 0, fake_stream(0)).empty());
     CHECK(arrays.agree());
     launch.steps[1].shared_bytes = 200000;
-    const Kernel huge = samples::device_kernel({launch});
+    const Kernel huge = samples::device_kernel(launch);
     Call again(huge, arrays, 132);
     const long unloads = fake_counts().unloads;
     CHECK(run(again, 0, fake_stream(0)).empty());
@@ -235,7 +235,7 @@ void test_shared_memory_is_asked_for() {
 }
 
 void test_failures_are_told_in_the_words_of_the_driver() {
-    const Kernel kernel = samples::device_kernel({samples::device_launch(8)});
+    const Kernel kernel = samples::device_kernel(samples::device_launch(8));
     Arrays arrays(20, 30);
     Call call(kernel, arrays, 132);
     const Stream stream = fake_stream(0);
@@ -251,16 +251,15 @@ void test_failures_are_told_in_the_words_of_the_driver() {
     CHECK(fake_depth() == 0);
 
     Kernel damaged = kernel;
-    damaged.device =
-        std::make_shared<DeviceCode>(std::map<int, std::string>{{90, "no code at all"}},
-                                     std::vector<cuda::Launch>{samples::device_launch(0)}, false);
+    damaged.device = std::make_shared<DeviceCode>(
+        std::map<int, std::string>{{90, "no code at all"}}, samples::device_launch(0), false);
     Call bad(damaged, arrays, 132);
     CHECK(contains(run(bad, 0, stream), "200: not an image of the fake driver"));
     CHECK(contains(run(bad, 1, fake_stream(1)), "was compiled for sm_90, and Fake A100 is sm_80"));
 
     cuda::Launch launch = samples::device_launch(0);
     launch.steps[1].function = "elsewhere";
-    const Kernel missing = samples::device_kernel({launch});
+    const Kernel missing = samples::device_kernel(launch);
     Call lost(missing, arrays, 132);
     CHECK(contains(run(lost, 0, stream), "the code has no function elsewhere"));
 
@@ -280,7 +279,7 @@ long resident_pages() {
 }
 
 void test_many_launches_leave_memory_flat() {
-    const Kernel kernel = samples::device_kernel({samples::device_launch(8)});
+    const Kernel kernel = samples::device_kernel(samples::device_launch(8));
     Arrays arrays(4, 5, {2}, {2}, {1}, {2}, {1});
     Call call(kernel, arrays, 132);
     const Stream stream = fake_stream(0);
@@ -299,7 +298,7 @@ void test_many_launches_leave_memory_flat() {
 }
 
 void test_arrays_of_the_host_are_copied() {
-    const Kernel kernel = samples::device_kernel({samples::device_launch(8)});
+    const Kernel kernel = samples::device_kernel(samples::device_launch(8));
     for (Ordinal ordinal : {0, 1}) { // with memory pools, and without
         Arrays arrays(20, 300, {2}, {2}, {1}, {1}, {1}), empty(3, 0);
         Call call(kernel, arrays, 132), none(kernel, empty, 132);
@@ -324,7 +323,7 @@ void test_arrays_of_the_host_are_copied() {
 }
 
 void test_ranges_of_the_host_are_copied() {
-    const Kernel kernel = samples::device_kernel({samples::ranged_launch()}, true);
+    const Kernel kernel = samples::device_kernel(samples::ranged_launch(), true);
     int32_t rows[] = {0, 2}, ends[] = {1}, columns[] = {3, 5};
     const int64_t pair[] = {1, 2}, one[] = {1};
     const Buffer three[] = {{rows, pair, 2, Dtype::int32},

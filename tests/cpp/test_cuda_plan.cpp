@@ -49,9 +49,9 @@ struct Planned {
     Plan plan{};
     Status status;
 
-    Planned(std::vector<cuda::Launch> launches, int64_t M, int64_t N, int64_t elements = 1,
+    Planned(cuda::Launch launch, int64_t M, int64_t N, int64_t elements = 1,
             int64_t multiprocessors = 132)
-        : kernel(samples::device_kernel(std::move(launches))) {
+        : kernel(samples::device_kernel(std::move(launch))) {
         const int64_t x[] = {elements, M, 3}, y[] = {1, N, 3}, w[] = {1, N, 1}, p[] = {1, 1};
         void *const data = &kernel; // never read
         const Buffer inputs[] = {{data, x, 3}, {data, y, 3}, {data, w, 3}, {data, p, 2}};
@@ -63,7 +63,7 @@ struct Planned {
 
 void test_few_rows_split_the_columns() {
     const auto splits = [](int64_t M, int64_t N, int64_t wave, int64_t elements = 1) {
-        const Planned planned({samples::device_launch(wave)}, M, N, elements);
+        const Planned planned(samples::device_launch(wave), M, N, elements);
         CHECK(planned.status.is_ok());
         const Plan &plan = planned.plan;
         CHECK(plan.split_columns % samples::kTileColumns == 0);
@@ -84,7 +84,7 @@ void test_few_rows_split_the_columns() {
 void test_parts_are_aligned_and_in_order() {
     cuda::Launch launch = samples::device_launch(8);
     launch.total_bytes = 24;
-    const Plan plan = Planned({launch}, 20, 1000, 3).plan;
+    const Plan plan = Planned(launch, 20, 1000, 3).plan;
     CHECK(plan.tiles == 3 && plan.elements == 3 && plan.scratches == 1);
     CHECK(plan.parts.scratch == 0);
     CHECK(plan.parts.states == 12032); // 1000 columns of 12 bytes
@@ -98,44 +98,34 @@ void test_parts_are_aligned_and_in_order() {
 void test_states_are_for_splits_unless_they_are_kept() {
     cuda::Launch launch = samples::device_launch(0);
     launch.column_bytes = 0;
-    CHECK(Planned({launch}, 100, 1000).plan.workspace == 0);
+    CHECK(Planned(launch, 100, 1000).plan.workspace == 0);
     launch.keeps_states = true;
-    CHECK(Planned({launch}, 100, 1000).plan.workspace == 1792); // 100 rows of 16 bytes
-}
-
-void test_the_first_launch_that_fits_is_taken() {
-    cuda::Launch few = samples::device_launch(8);
-    few.rows_at_most = 64;
-    const auto index = [&](int64_t M) {
-        return Planned({few, samples::device_launch(8)}, M, 100).plan.index;
-    };
-    CHECK(index(1) == 0 && index(64) == 0 && index(65) == 1);
+    CHECK(Planned(launch, 100, 1000).plan.workspace == 1792); // 100 rows of 16 bytes
 }
 
 void test_what_no_grid_holds_is_refused() {
     const int64_t many = int64_t{1} << 40;
-    CHECK(contains(Planned({samples::device_launch(0)}, many, 10).status.message(),
+    CHECK(contains(Planned(samples::device_launch(0), many, 10).status.message(),
                    "too large for one launch: 1099511627776 rows"));
-    CHECK(!Planned({samples::device_launch(0)}, 10, many).status.is_ok());
-    CHECK(Planned({samples::device_launch(8)}, 10, int64_t{1} << 34).status.is_ok());
+    CHECK(!Planned(samples::device_launch(0), 10, many).status.is_ok());
+    CHECK(Planned(samples::device_launch(8), 10, int64_t{1} << 34).status.is_ok());
 }
 
 void test_launches_that_make_no_sense_are_refused() {
     const auto fault = [](auto change) {
         cuda::Launch launch = samples::device_launch(0);
         change(launch);
-        const Kernel kernel = samples::device_kernel({launch});
+        const Kernel kernel = samples::device_kernel(launch);
         return kernel.device->check(kernel).message();
     };
     CHECK(fault([](cuda::Launch &) {}).empty());
-    CHECK(contains(fault([](cuda::Launch &l) { l.rows_at_most = 5; }), "for any number of rows"));
     CHECK(contains(fault([](cuda::Launch &l) { l.tile_rows = 0; }), "tile_rows"));
     CHECK(contains(fault([](cuda::Launch &l) { l.state_bytes = -1; }), "negative size"));
     CHECK(
         contains(fault([](cuda::Launch &l) { l.steps[1].threads = 1025; }), "expected 1 to 1024"));
     CHECK(contains(fault([](cuda::Launch &l) { l.steps[1].shared_bytes = -1; }), "shared_bytes"));
     CHECK(contains(fault([](cuda::Launch &l) { l.steps[1].function = ""; }), "no function"));
-    Kernel wide = samples::device_kernel({samples::device_launch(0)});
+    Kernel wide = samples::device_kernel(samples::device_launch(0));
     wide.inputs.assign(97, {Axis::j, 1});
     CHECK(wide.device->check(wide).is_ok());
     wide.inputs.assign(98, {Axis::j, 1});
@@ -150,7 +140,6 @@ int main() {
     test_few_rows_split_the_columns();
     test_parts_are_aligned_and_in_order();
     test_states_are_for_splits_unless_they_are_kept();
-    test_the_first_launch_that_fits_is_taken();
     test_what_no_grid_holds_is_refused();
     test_launches_that_make_no_sense_are_refused();
     return failures ? EXIT_FAILURE : EXIT_SUCCESS;

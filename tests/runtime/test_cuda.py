@@ -238,13 +238,13 @@ def test_a_kernel_without_code_can_be_planned_alone(with_gpus):
 def test_descriptions_that_make_no_sense_are_refused():
     step = fake_gpu.Step("part", "tiles", 32)
     for launch, words in (
-        (fake_gpu.Launch((step,), 8, 16, rows_at_most=5), "for any number of rows"),
+        (fake_gpu.Launch((step,), 0, 16), "tile_rows and tile_columns must be at least 1"),
         (fake_gpu.Launch((fake_gpu.Step("part", "cells", 32),), 8, 16), "grid: .* 'cells'"),
         (fake_gpu.Launch((fake_gpu.Step("part", "rows", 32, 0, "never"),), 8, 16), "when: .*never"),
         (fake_gpu.Launch((fake_gpu.Step("part", "rows", 0),), 8, 16), "expected 1 to 1024"),
     ):
         with pytest.raises(ValueError, match=words):
-            fake_gpu.make_kernel(launches=[launch])
+            fake_gpu.make_kernel(launch=launch)
     kernel = fake_gpu.make_kernel()
     assert kernel.inputs == (("i", 1), ("j", 1), ("p", 1))
     assert kernel.outputs == ((1, "float32", -1.5, "i"),)

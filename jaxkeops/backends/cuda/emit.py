@@ -90,7 +90,7 @@ def emit(program: Program, cut: Cut, ranged: bool = False) -> Source:
     launch = _launch(program, cut, ranged, taken, totals, tile.bytes, width, of_columns)
     read = (*(program.columns if scratch else ()), *splits.columns)
     used = {s.slot for s in ir.topological(read) if isinstance(s, Load | Centre)}
-    return Source("\n".join(parts), (launch,), tuple(sorted(used)))
+    return Source("\n".join(parts), launch, tuple(sorted(used)))
 
 
 @lru_cache(maxsize=1)

@@ -26,7 +26,6 @@ class Step:
 class Launch:
     """The steps of one reduction, in order, and the sizes that they agree on.
 
-    rows_at_most: for M up to this; None: for any.
     tile_rows:    rows of a block in the grids `tiles` and `rows`.
     tile_columns: splits of the columns are multiples of this.
     wave_blocks:  blocks of the grid `tiles` that fill a multiprocessor; 0: never split.
@@ -41,7 +40,6 @@ class Launch:
     tile_rows: int
     tile_columns: int
     wave_blocks: int = 0
-    rows_at_most: int | None = None
     column_bytes: int = 0
     state_bytes: int = 0
     total_bytes: int = 0
@@ -52,11 +50,11 @@ class Launch:
 
 @dataclass(frozen=True)
 class Source:
-    """A CUDA C++ text and its launches; the last has no `rows_at_most`.
+    """A CUDA C++ text and its launch.
 
     column_inputs: slots of the j and p inputs that a step over columns reads.
     """
 
     text: str
-    launches: tuple[Launch, ...]
+    launch: Launch
     column_inputs: tuple[int, ...] = ()

@@ -61,11 +61,7 @@ class Emulated:
         ranges: Pattern | None = None,
     ) -> list[np.ndarray]:
         """The outputs; inputs are (*B, rows, dim), or (*B, dim) for a parameter."""
-        launch = next(
-            launch
-            for launch in self.source.launches
-            if launch.rows_at_most is None or launch.rows_at_most >= M
-        )
+        launch = self.source.launch
         batch = _batch(self.program, arrays)
         elements = int(np.prod(batch))
         tiles = max(-(-M // launch.tile_rows), 1)
@@ -141,8 +137,7 @@ def build(
         body = source.text.removeprefix(cuda.prelude())
         assert body != source.text
         parts.append(f"namespace kernel_{number} {{\n{body}\n}}")
-        steps = [step for launch in source.launches for step in launch.steps]
-        for function in sorted({step.function for step in steps}):
+        for function in sorted({step.function for step in source.launch.steps}):
             parts.append(f"EXPORT(kernel_{number}, {function})")
     file = folder / "kernels.cpp"
     file.write_text("\n".join(parts))

@@ -61,15 +61,14 @@ def compare(folder: Path, library: str) -> None:
     for number, emulated in enumerate(build(folder, kernels)):
         program, source, ranged = emulated.program, emulated.source, number % 2 == 1
         words = 25 + len(program.outputs) + 5 * len(program.inputs)
-        for launch in source.launches:
-            for step in launch.steps:
-                entry = getattr(emulated.library, f"{emulated.name}_{step.function}_launched")
-                gpu.driver.fake_register(
-                    step.function.encode(),
-                    ctypes.cast(entry, fake_gpu.KERNEL),
-                    ctypes.c_size_t(8 * words),
-                    0,
-                )
+        for step in source.launch.steps:
+            entry = getattr(emulated.library, f"{emulated.name}_{step.function}_launched")
+            gpu.driver.fake_register(
+                step.function.encode(),
+                ctypes.cast(entry, fake_gpu.KERNEL),
+                ctypes.c_size_t(8 * words),
+                0,
+            )
         axes = ["p" if getattr(out, "over_rows", False) else "i" for out in program.outputs]
         kernel = native.CudaKernel(
             inputs=[(given.axis, given.dim) for given in program.inputs],
@@ -79,7 +78,7 @@ def compare(folder: Path, library: str) -> None:
             ],
             dtype="float32",
             images={90: b"fake sm_90"},
-            launches=source.launches,
+            launch=source.launch,
             has_ranges=ranged,
         )
         for M, N, batch in ((300, 500, ()), (30, 500, (3,)), (300, 500, (2, 1)), (4, 0, ())):
