@@ -34,60 +34,71 @@ class Fit:
 
 
 def fit(inputs: Sequence[Input], shapes: Sequence[Shape], names: Sequence[str]) -> Fit:
-    """Checks `shapes`, one for each input, and completes them.
+    """Checks the shapes that a user gave, one for each input, and completes them.
 
     Accepts a parameter of dim 1 without axes, and one with an axis of extent 1 before its
-    coordinates where the others have none. Raises `ArgumentError` with the name of the array,
-    what was expected, and what came.
+    coordinates, for its one row, where it has more batch axes than rows have. Raises
+    `ArgumentError` with the name of the array, what was expected, and what came.
     """
-    if len(shapes) != len(inputs):
-        listed = ", ".join(names)
-        raise ArgumentError(
-            f"The formula takes {len(inputs)} arrays ({listed}), got {len(shapes)}."
-        )
-    rows_at_hand = [
-        len(shape) - 2 for given, shape in zip(inputs, shapes, strict=True) if given.axis != "p"
-    ]
-    rank = max([0, *rows_at_hand])
-    arrays = [
-        _parameter(name, given, shape, rank) if given.axis == "p" else _rows(name, given, shape)
-        for name, given, shape in zip(names, inputs, shapes, strict=True)
-    ]
+    _check_count(inputs, shapes, names)
+    both = list(zip(inputs, shapes, strict=True))
+    rank = max([0, *(len(shape) - 2 for given, shape in both if given.axis != "p")])
+    parameters = [_parameter(g, shape, rank) if g.axis == "p" else shape for g, shape in both]
+    return align(inputs, parameters, names)
+
+
+def align(inputs: Sequence[Input], shapes: Sequence[Shape], names: Sequence[str]) -> Fit:
+    """How arrays fit that end in (rows, D), or (D,): all axes before are batch axes.
+
+    So what `fit` has completed stays as it is, with the batch axes of extent 1 that a transform
+    may have added. Raises `ArgumentError` as `fit` does.
+    """
+    _check_count(inputs, shapes, names)
+    for name, given, shape in zip(names, inputs, shapes, strict=True):
+        _check_core(name, given, shape)
     cores = [1 if given.axis == "p" else 2 for given in inputs]
-    rank = max([0, *(len(shape) - core for shape, core in zip(arrays, cores, strict=True))])
+    rank = max([0, *(len(shape) - core for shape, core in zip(shapes, cores, strict=True))])
     arrays = [
-        (1,) * (rank + core - len(shape)) + shape for shape, core in zip(arrays, cores, strict=True)
+        (1,) * (rank + core - len(shape)) + shape for shape, core in zip(shapes, cores, strict=True)
     ]
     batch = tuple(_batch_extent(axis, arrays, names) for axis in range(rank))
     extents = {axis: _row_count(axis, inputs, arrays, names) for axis in ("i", "j")}
     return Fit(tuple(arrays), batch, extents["i"], extents["j"])
 
 
-def _rows(name: str, given: Input, shape: Shape) -> Shape:
-    if len(shape) < 2:
+def _parameter(given: Input, shape: Shape, rank: int) -> Shape:
+    if shape == () and given.dim == 1:
+        return (1,)
+    if len(shape) >= 2 and len(shape) - 1 > rank and shape[-2] == 1:
+        return (*shape[:-2], shape[-1])
+    return shape
+
+
+def _check_count(inputs: Sequence[Input], shapes: Sequence[Shape], names: Sequence[str]) -> None:
+    if len(shapes) != len(inputs):
+        listed = ", ".join(names)
+        raise ArgumentError(
+            f"The formula takes {len(inputs)} arrays ({listed}), got {len(shapes)}."
+        )
+
+
+def _check_core(name: str, given: Input, shape: Shape) -> None:
+    if given.axis == "p":
+        if not shape or shape[-1] != given.dim:
+            raise ArgumentError(
+                f"{name}, a parameter, takes an array of shape ({given.dim},), or (..., "
+                f"{given.dim}) in batches, got one of shape {shape}."
+            )
+    elif len(shape) < 2:
         raise ArgumentError(
             f"{name} takes an array of shape (..., rows, {given.dim}), got one of shape {shape}. "
             f"Give each row its coordinates: reshape it to (rows, {given.dim})."
         )
-    if shape[-1] != given.dim:
+    elif shape[-1] != given.dim:
         raise ArgumentError(
             f"{name} is declared with dimension {given.dim} and takes {given.dim} columns, got "
             f"{shape[-1]}: an array of shape {shape}. Correct the alias or the array."
         )
-    return shape
-
-
-def _parameter(name: str, given: Input, shape: Shape, rank: int) -> Shape:
-    if shape == () and given.dim == 1:
-        return (1,)
-    if len(shape) >= 2 and len(shape) - 1 > rank and shape[-2] == 1:
-        shape = (*shape[:-2], shape[-1])
-    if not shape or shape[-1] != given.dim:
-        raise ArgumentError(
-            f"{name}, a parameter, takes an array of shape ({given.dim},), or (..., {given.dim}) "
-            f"in batches, got one of shape {shape}."
-        )
-    return shape
 
 
 def _batch_extent(axis: int, arrays: Sequence[Shape], names: Sequence[str]) -> int:

@@ -145,10 +145,12 @@ class Genred(GenredBase):
     ) -> None:
         """Runs on this CPU, and makes the next calls with such data quick."""
         compiled, dtype = kernel(self._formula, name), arrays[0].dtype
-        if name in AS_BITS:
+        # Without rows beside it, the axis of a parameter's one row would be a batch to the kernel.
+        has_rows = any(given.axis != "p" for given in self._formula.inputs)
+        if has_rows and name in AS_BITS:
             stored = tuple(np.dtype(np.uint16) if each == dtype else each for each in dtypes)
             self._ready[dtype, "bits"] = compiled, stored, dtypes
-        else:
+        elif has_rows:
             self._ready[dtype] = compiled, dtypes
         done = compiled.call_buffers(_buffers(arrays), np.empty, dtypes, _buffers(results), blocks)
         assert done is not None, (self.formula, [array.shape for array in arrays])

@@ -17,7 +17,7 @@ from ..errors import ArgumentError
 from ..formula import Formula, make_formula, read
 from ..frontend.genred import common_dtype
 from ..frontend.ranges import NAMES
-from ..frontend.shapes import Shape, fit
+from ..frontend.shapes import Shape, align
 from ..runtime import native
 
 native.require()
@@ -50,7 +50,7 @@ def _plan(
 def _results(
     formula: Formula, compiled: native.Kernel | native.CudaKernel, shapes: tuple[Shape, ...]
 ) -> tuple[tuple[Shape, torch.dtype], ...]:
-    fitted = fit(formula.inputs, shapes, _labels(len(shapes)))
+    fitted = align(formula.inputs, shapes, _labels(len(shapes)))
     return tuple(
         (fitted.result(result.width, result.axis), DTYPES[output[1]])
         for result, output in zip(formula.results, compiled.outputs, strict=True)
@@ -104,7 +104,7 @@ def _cuda_plan(
 ) -> tuple[native.CudaKernel, tuple[tuple[Shape, torch.dtype], ...], int]:
     """The same for a GPU, and the bytes of workspace; `blocks` are the lengths of ranges."""
     formula = formula_of(text)
-    M = fit(formula.inputs, shapes, _labels(len(shapes))).M
+    M = align(formula.inputs, shapes, _labels(len(shapes))).M
     compiled = cuda_kernel(formula, FLOAT_NAMES[dtype], ranges=blocks is not None, M=M)
     _, _, multiprocessors = native.cuda_devices()[device]
     size = compiled.workspace_bytes(shapes, multiprocessors, blocks)
@@ -162,7 +162,7 @@ def _shapes_only(
     text: str, args: Sequence[torch.Tensor], ranges: Sequence[torch.Tensor]
 ) -> list[torch.Tensor]:
     formula = formula_of(text)
-    fitted = fit(formula.inputs, [tuple(arg.shape) for arg in args], _labels(len(args)))
+    fitted = align(formula.inputs, [tuple(arg.shape) for arg in args], _labels(len(args)))
     return [
         args[0].new_empty(
             fitted.result(result.width, result.axis),
