@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
-default_device_id = 0
+default_device_id = 0  # may be set: the GPU for data of the host, where a call names none
 _ROOMS = ("config", "drop_in", "errors", "health", "jax", "numpy", "torch")
 _NAMES = {
     "jax": (

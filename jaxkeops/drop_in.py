@@ -26,7 +26,6 @@ OWN_NAMES: Mapping[str, Mapping[str, Any]] = {
 WITHOUT_EFFECT = {
     "use_cuda": "a call computes where its arrays are, and backend says where if they are NumPy's",
     "gpu_available": "it tells whether there is a GPU that can be used",
-    "default_device_id": "device_id of a call says which GPU, and without it the first is taken",
     "auto_factorize": "what occurs twice in a formula is computed once anyway",
 }
 # A module of PyKeOps, and the module of jaxkeops that has its names.
@@ -111,8 +110,8 @@ class Finder(MetaPathFinder, Loader):
 class Alias(ModuleType):
     """A module of PyKeOps: names are looked up in that of jaxkeops, and in modules below.
 
-    Settings may be written. `verbose` is what `set_verbose` sets; of others a `SettingWarning` says
-    that they change nothing.
+    Settings may be written. `verbose` is what `set_verbose` sets, `default_device_id` that of
+    jaxkeops; of others a `SettingWarning` says that they change nothing.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -131,6 +130,9 @@ class Alias(ModuleType):
     def __setattr__(self, name: str, value: Any) -> None:
         if self.__name__ in PACKAGES and name == "verbose":
             set_verbose(bool(value))
+            return
+        if self.__name__ == "pykeops" and name == "default_device_id":
+            setattr(import_module(__package__), name, value)
             return
         if name in WITHOUT_EFFECT and hasattr(self, name) and value != getattr(self, name):
             warnings.warn(

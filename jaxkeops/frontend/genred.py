@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar, Self
 
+import jaxkeops
+
 from ..compiler import Stages, stages
 from ..dtypes import FLOAT_CHOICE, FLOATS
 from ..errors import ArgumentError, ArgumentTypeError, FormulaError, NoBackendError
@@ -292,19 +294,27 @@ def check_call(
 
 
 def gpu_number(device_id: Any, count: int) -> int:
-    """Which of `count` GPUs serves data that are on none: the one named, the first for -1.
+    """Which of `count` GPUs serves data that are on none: `device_id`, or the default for -1.
 
     Raises `ArgumentError` for a number that is none, `NoBackendError` if there is no such GPU.
     """
-    if not isinstance(device_id, Integral) or isinstance(device_id, bool) or device_id < -1:
+    default = jaxkeops.default_device_id  # which users set, as PyKeOps' own
+    if not _is_count(device_id, -1):
         raise ArgumentError(
-            f"device_id must be the number of a GPU, or -1 for the first, got {device_id!r}."
+            f"device_id must be the number of a GPU, or -1 for the default, got {device_id!r}."
         )
-    if device_id >= count:
-        raise NoBackendError(
-            f"There is no GPU {device_id}: this process has {count}, counted from 0."
+    if device_id == -1 and not _is_count(default, 0):
+        raise ArgumentError(
+            f"jaxkeops.default_device_id must be the number of a GPU, got {default!r}."
         )
-    return max(int(device_id), 0)
+    number = int(default if device_id == -1 else device_id)
+    if number >= count:
+        raise NoBackendError(f"There is no GPU {number}: this process has {count}, counted from 0.")
+    return number
+
+
+def _is_count(number: Any, least: int) -> bool:
+    return isinstance(number, Integral) and not isinstance(number, bool) and number >= least
 
 
 def common_dtype(dtypes: Sequence[str], names: Sequence[str]) -> str:

@@ -56,7 +56,7 @@ class Genred(GenredBase):
         empty reduction gives.
         backend: "auto" and "CPU" compute where the arrays are. "GPU", and the names that begin so,
         copy them to a CUDA GPU and the results back at each call: it pays where N is in the
-        thousands. device_id: which GPU, -1 for the first; ignored on CPUs.
+        thousands. device_id: which GPU, -1 for `jaxkeops.default_device_id`; ignored on CPUs.
         Raises `ArgumentError` for shapes, dtypes or options that do not fit, `ArgumentTypeError`
         for what is not an array, `NoBackendError` where there is no GPU, before anything runs.
         """

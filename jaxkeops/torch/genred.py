@@ -58,7 +58,7 @@ class Genred(GenredBase):
         backend: "auto" computes where the tensors are; on a GPU, on the current stream, and may be
         captured in a CUDA graph after a first call. "CPU", and "GPU" and the names that begin so,
         copy tensors that are elsewhere, and the results back. device_id: which GPU then, -1 for
-        the first; of tensors that are on a GPU it must be theirs.
+        `jaxkeops.default_device_id`; of tensors that are on a GPU it must be theirs.
         Raises `ArgumentError` for shapes, dtypes or options that do not fit, `ArgumentTypeError`
         for what is not a tensor, `NoBackendError` for a device that is none of these or not there;
         `out` is then as it was. Numbers in ranges on a GPU are not checked: what is out of bounds

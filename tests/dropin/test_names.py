@@ -92,10 +92,15 @@ def test_settings_without_effect_warn_where_they_are_written(as_pykeops):
     assert config.use_cuda is not there
     with pytest.warns(SettingWarning, match=r"keopscore\.auto_factorize = True changes nothing"):
         keopscore.auto_factorize = True
+
+
+def test_the_default_gpu_is_that_of_jaxkeops(as_pykeops, monkeypatch):
     pykeops = import_module("pykeops")
-    pykeops.default_device_id = 0
-    with pytest.warns(SettingWarning, match="device_id of a call says which GPU"):
-        pykeops.default_device_id = 1
+    monkeypatch.setattr(jaxkeops, "default_device_id", 0)
+    pykeops.default_device_id = 1
+    assert pykeops.default_device_id == jaxkeops.default_device_id == 1
+    jaxkeops.default_device_id = 2
+    assert pykeops.default_device_id == 2
 
 
 @pytest.mark.parametrize("package", ["pykeops", "keopscore"])

@@ -141,6 +141,26 @@ def test_a_gpu_is_chosen_by_its_number(with_gpus):
     with_gpus(text, devices=2)
 
 
+def test_the_default_gpu_serves_calls_that_name_none(with_gpus):
+    text = """
+    import pytest
+    import jaxkeops
+    reduction = Genred(GAUSSIAN, ALIASES, "Sum", axis=1)
+    gpus = start((reduction, "float32", "few"))
+    args = arrays(9, 30)
+    for default, device_id, loads in ((1, -1, 1), (1, 1, 1), (1, 0, 2), (0, -1, 2)):
+        jaxkeops.default_device_id = default
+        check(reduction, args, device_id=device_id)
+        assert gpus.counts().loads == loads
+    for wrong in (-1, None, "1"):
+        jaxkeops.default_device_id = wrong
+        with pytest.raises(ArgumentError, match=f"default_device_id must be .*, got {wrong!r}"):
+            reduction(*args, backend="GPU")
+        check(reduction, args, device_id=0)
+    """
+    with_gpus(text, devices=2)
+
+
 def test_ranges(with_gpus):
     with_gpus("""
     reduction = Genred(GAUSSIAN, ALIASES, "Sum", axis=1)

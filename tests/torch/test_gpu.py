@@ -12,6 +12,7 @@ import fake_gpu
 import pytest
 import torch
 
+import jaxkeops
 from jaxkeops.errors import ArgumentError, NoBackendError
 from jaxkeops.torch import Genred
 from jaxkeops.torch.place import place_of
@@ -116,6 +117,10 @@ def test_tensors_stay_where_they_are_unless_a_backend_says_otherwise(monkeypatch
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert place_of([here], "GPU", -1) == torch.device("cuda", 0)
+    with monkeypatch.context() as set_for_now:
+        set_for_now.setattr(jaxkeops, "default_device_id", 1)
+        assert place_of([here], "GPU", -1) == torch.device("cuda", 1)
+        assert place_of([here], "GPU", 0) == torch.device("cuda", 0)
     assert place_of([here], "GPU_2D_host", 1) == torch.device("cuda", 1)
     with pytest.raises(NoBackendError, match="no GPU 2: this process has 2, counted from 0"):
         place_of([here], "GPU", 2)
