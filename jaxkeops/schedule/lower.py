@@ -33,9 +33,11 @@ def lower(
     coordinates = _coordinates([formula.node, *filter(None, [formula.weight])])
     weights = coordinates[1] if formula.weight is not None else None
     accumulator = formula.reduction.accumulate(coordinates[0], weights, formula.count or 0)
-    rewriter, roots, states = _rewritten(accumulator, turning=True)
-    if _negates(roots) or _divides_by_difference(roots):
-        rewriter, roots, states = _rewritten(accumulator, turning=False)
+    rewriter, roots, states = _rewritten(accumulator, Rewriter(turning=True))
+    if _divides_by_difference(roots):
+        rewriter, roots, states = _rewritten(accumulator, Rewriter(signed_zeros=True))
+    elif _negates(roots):
+        rewriter, roots, states = _rewritten(accumulator, Rewriter())
     written_out = not loops or not _needs_loops(roots)
     distance = None
     if machine.madd and loops:
@@ -67,10 +69,9 @@ def lower(
 
 
 def _rewritten(
-    accumulator: ir.Accumulator, turning: bool
+    accumulator: ir.Accumulator, rewriter: Rewriter
 ) -> tuple[Rewriter, Sequence[Scalar], ir.Vector | None]:
     """What is accumulated in its cheapest form; of sums, also what they are in terms of it."""
-    rewriter = Rewriter(turning)
     roots = rewriter.rewrite(ir.roots(accumulator))
     if isinstance(accumulator, ir.Total):
         return rewriter, *_outside_of_the_sum(roots, rewriter)
@@ -86,14 +87,15 @@ def _negates(roots: Sequence[Scalar]) -> bool:
 
 
 def _divides_by_difference(roots: Sequence[Scalar]) -> bool:
-    """Whether a pair may divide by the 0 of a row that equals a column.
+    """Whether a pair may divide by the 0 of a row that equals a column, or take an angle of it.
 
     That 0 has a sign, which is that of the infinity that comes out: -(row - column) has the other.
     """
     stack = [
-        scalar.inside[1]
+        part
         for scalar in ir.topological(roots)
-        if isinstance(scalar, ir.Apply) and scalar.instr.name == "div"
+        if isinstance(scalar, ir.Apply) and scalar.instr.name in ("div", "atan2")
+        for part in scalar.inside[int(scalar.instr.name == "div") :]
     ]
     seen: set[Scalar] = set()
     while stack:

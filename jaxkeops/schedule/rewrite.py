@@ -40,10 +40,12 @@ class Rewriter:
     turning: whether column - row becomes -(row - column). A CPU subtracts a number of a column as
              it loads it; where that is the first operand, it has to be put into a register first,
              which takes a unit of the vectors as long as an operation does.
+    signed_zeros: whether -(a - b) stays, which is -0 where b - a is 0.
     """
 
-    def __init__(self, turning: bool = False) -> None:
+    def __init__(self, turning: bool = False, signed_zeros: bool = False) -> None:
         self.turning = turning
+        self.signed_zeros = signed_zeros
         self._known: dict[tuple[object, ...], Scalar] = {}
 
     def rewrite(self, roots: Sequence[Scalar]) -> tuple[Scalar, ...]:
@@ -148,8 +150,10 @@ class Rewriter:
     def _neg(self, a: Scalar) -> Scalar | None:
         if _named(a, "neg"):
             return a.operands[0]
-        if _named(a, "sub") and not (self.turning and _is_column_and_row(*a.inside[::-1])):
-            return self.apply("sub", a.operands[1], a.operands[0])
+        if _named(a, "sub") and not self.signed_zeros:
+            x, y = a.operands
+            if not (self.turning and _is_column_and_row(y, x)):
+                return self.apply("sub", y, x)
         product = _product_with_low(a)
         if product is not None:
             pair, low = product

@@ -157,15 +157,38 @@ def test_reductions_of_nothing_are_neutral():
 
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize(
-    ("formula", "sign"), [("Inv(y - x)", 1), ("Inv(x - y)", 1), ("w / (y - x)", -1)]
+    ("formula", "sign"),
+    [
+        ("Inv(y - x)", 1),
+        ("Inv(x - y)", 1),
+        ("w / (y - x)", -1),
+        ("Inv(-(y - x))", -1),
+        ("Inv(Sin(-(y - x)))", -1),
+        ("Pow(-(y - x), -3)", -1),
+        ("w / Expm1(-(x - y))", 1),
+    ],
 )
 def test_division_by_zero_has_the_sign_of_the_formula(formula, sign, axis, rng):
-    """A row that equals a column: their difference is +0, whichever is subtracted."""
+    """A row that equals a column: their difference is 0, and -0 only where it is negated."""
     reduce = Genred(formula, ["x = Vi(1)", "y = Vj(1)", "w = Pm(1)"], axis=axis)
     for M in (3, 40):
         x = rng.permutation(M).reshape(M, 1).astype(float)
         found = reduce(x, x.copy(), np.array([-1.0]))
         np.testing.assert_array_equal(found, np.full((M, 1), sign * np.inf))
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        ("Atan2(y - x, w)", np.pi),
+        ("Atan2(-(y - x), w)", -np.pi),
+        ("Atan2(x - x * y, -(x - y))", np.pi),
+    ],
+)
+def test_the_angle_of_a_zero_has_the_sign_of_the_formula(formula, expected):
+    one = np.ones((1, 1))
+    found = Genred(formula, ["x = Vi(1)", "y = Vj(1)", "w = Pm(1)"], axis=1)(one, one, -one[0])
+    np.testing.assert_allclose(found, [[expected]], rtol=1e-15)
 
 
 @dtypes
