@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -33,9 +34,10 @@ class EmulatedGpus:
             cut = choose_cut(program, few=kind == "few")
             kernels.append((program, cuda.emit(program, cut, ranged=kind == "ranges")))
         Path(folder).mkdir(exist_ok=True)
-        self.built = {each.source.text: each for each in emulation.build(Path(folder), kernels)}
         self.kept: list[object] = []  # callbacks must outlive the kernels that call them
-        self.compiled = 0
+        self.compiled: list[str] = []  # the texts, in the order in which they were compiled
+        for emulated in emulation.build(Path(folder), kernels):
+            self._register(emulated)
         compiler.cuda.compile_code = self.compile_code
         compiler.cuda.fingerprint = lambda architecture, options: f"fake sm_{architecture}"
 
@@ -46,15 +48,16 @@ class EmulatedGpus:
         return self.driver.fake_stream(device)
 
     def compile_code(self, text: str, architecture: int, options: tuple[str, ...]) -> bytes:
-        """Makes the text's functions those that the next module to be loaded has."""
-        self.compiled += 1
-        emulated = self.built[text]
+        """The image of a module whose functions are those of this text."""
+        self.compiled.append(text)
+        return f"fake sm_{architecture} {_label(text)}".encode()
+
+    def _register(self, emulated: emulation.Emulated) -> None:
         for function in {step.function for step in emulated.source.launch.steps}:
             bridge = KERNEL(self._bridge(getattr(emulated.library, f"{emulated.name}_{function}")))
             self.kept.append(bridge)
-            name = function.encode()
+            name = f"{_label(emulated.source.text)}.{function}".encode()
             self.driver.fake_register(name, bridge, ctypes.c_size_t(CALL_BYTES), 0)
-        return f"fake sm_{architecture}".encode()
 
     @staticmethod
     def _bridge(function: ctypes._CFuncPtr):
@@ -66,3 +69,7 @@ class EmulatedGpus:
                 raise AssertionError(("shared memory", "deadlock")[failed - 1])
 
         return launch
+
+
+def _label(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

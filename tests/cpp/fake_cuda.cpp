@@ -175,18 +175,21 @@ int cuModuleLoadDataEx(CUmod_st **module, const void *image, unsigned count, int
         return invalid_context;
     if (const int result = forbidden_in_capture())
         return result;
-    const char *const text = static_cast<const char *>(image);
-    const bool is_cubin = std::memcmp(text, "\177ELF", 4) == 0; // of any architecture
+    const char *const data = static_cast<const char *>(image);
+    const bool is_cubin = std::memcmp(data, "\177ELF", 4) == 0; // of any architecture
+    const std::string text = is_cubin ? "" : data;
+    const size_t blank = text.find(' ', 5); // after "fake "
+    const std::string label = blank == std::string::npos ? "" : text.substr(blank + 1);
     const std::string wanted = "fake sm_" + std::to_string(kGpus[current()->device].architecture);
-    if (!is_cubin && std::strncmp(text, "fake sm_", 8) != 0) {
+    if (!is_cubin && text.compare(0, 8, "fake sm_") != 0) {
         for (unsigned k = 0; k < count; ++k)
             if (options[k] == 5)
                 std::strcpy(static_cast<char *>(values[k]), "not an image of the fake driver");
         return invalid_image;
     }
-    if (!is_cubin && text != wanted)
+    if (!is_cubin && text.substr(0, blank) != wanted)
         return no_binary_for_gpu;
-    *module = &world().modules.emplace_back(CUmod_st{current()});
+    *module = &world().modules.emplace_back(CUmod_st{current(), label});
     ++world().counts.loads;
     return ok;
 }
@@ -198,7 +201,8 @@ int cuModuleUnload(CUmod_st *module) {
 }
 int cuModuleGetFunction(CUfunc_st **function, CUmod_st *module, const char *name) {
     BEGIN("cuModuleGetFunction")
-    const auto found = world().kernels.find(name);
+    const auto found =
+        world().kernels.find(module->label.empty() ? name : module->label + "." + name);
     if (found == world().kernels.end())
         return not_found;
     const Registered &kernel = found->second;

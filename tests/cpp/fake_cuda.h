@@ -17,7 +17,8 @@ struct FakeCounts {
     long allocations, live_bytes;
 };
 
-/// Makes `name` a function of every module: images are real cubins, or texts such as "fake sm_90".
+/// Makes `name` a function of every module whose image has no label, and "label.name" a function of
+/// those that have this label: images are real cubins, or texts such as "fake sm_90 label".
 /// `parameter_bytes` are what a captured launch copies, `shared_bytes` what a block has of its own.
 void fake_register(const char *name, FakeKernel kernel, size_t parameter_bytes, int shared_bytes);
 

@@ -17,6 +17,7 @@ struct CUctx_st {
 };
 struct CUmod_st {
     CUctx_st *context;
+    std::string label;
 };
 struct CUfunc_st {
     CUctx_st *context;

@@ -75,7 +75,7 @@ def test_reductions_agree_with_the_cpu(with_gpus):
         for dtype in ("float32", "float64"):
             for M, N in ((1, 1), (7, 1300), (600, 40)):
                 check(reduction, arrays(M, N, dtype)[:reduction.nargs])
-    assert gpus.compiled == 4 * len(dense)
+    assert len(gpus.compiled) == 4 * len(dense)
     assert gpus.counts().live_bytes == 0
     """)
 
@@ -104,6 +104,18 @@ def test_many_components_and_many_sums(with_gpus):
         expected = reduction(*args, ranges=ranges)
         got = reduction(*args, ranges=ranges, backend="GPU")
         np.testing.assert_allclose(got[0], expected[0], rtol=1e-5)
+    """)
+
+
+def test_threads_compile_their_own_formulas_at_once(with_gpus):
+    with_gpus("""
+    from concurrent.futures import ThreadPoolExecutor
+    formulas = [f"Exp(-g * SqDist(x, y)) * b * {k}" for k in range(2, 8)]
+    reductions = [Genred(formula, ALIASES, "Sum", axis=1) for formula in formulas]
+    gpus = start(*((each, "float32", "few") for each in reductions))
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda reduction: check(reduction, arrays(9, 30)), reductions))
+    assert len(gpus.compiled) == 6
     """)
 
 
@@ -186,9 +198,9 @@ def test_code_is_kept_on_disk(with_gpus):
     text = """
     reduction = Genred(GAUSSIAN, ALIASES, "Sum", axis=1)
     gpus = start((reduction, "float32", "dense"))
-    assert gpus.compiled == 0
+    assert not gpus.compiled
     kernel = __import__("jaxkeops.compiler").compiler.cuda_kernel(reduction._formula, "float32")
-    assert gpus.compiled == {compiled}, gpus.compiled
+    assert len(gpus.compiled) == {compiled}
     """
     with_gpus(text.format(compiled=1))
     with_gpus(text.format(compiled=0))
