@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from .conjugate import Report, System
@@ -34,10 +34,11 @@ class Arrays(ABC):
         """That of what is made of numbers alone."""
 
     @abstractmethod
-    def parameter(self, numbers: float | Sequence[float], dtype: str, like: Any) -> Any:
+    def argument(self, numbers: Any, dtype: str, like: Any) -> Any:
         """The numbers as an argument of a reduction, of `dtype`; on the device of `like`, if any.
 
-        One number may be any argument of a parameter of dim 1.
+        numbers: one float, which may become any argument of a parameter of dim 1; a list of them;
+        or an array, as `known` gives.
         """
 
     @abstractmethod
@@ -59,10 +60,6 @@ class Arrays(ABC):
     @abstractmethod
     def known(self, integers: Any) -> Any:
         """Integers as an array of NumPy; as they are, where they are not known yet."""
-
-    @abstractmethod
-    def times(self, array: Any, counts: Any) -> Any:
-        """The array times integers of its rank, as `known` gives: 0 where one is, whatever was."""
 
     @abstractmethod
     def patterns(self) -> dict[str, Callable[..., Any]]:

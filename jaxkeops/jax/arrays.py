@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -37,7 +37,7 @@ class JaxArrays(Arrays):
     def default_dtype(self) -> str:
         return jnp.result_type(float).name
 
-    def parameter(self, numbers: float | Sequence[float], dtype: str, like: Any) -> Any:
+    def argument(self, numbers: Any, dtype: str, like: Any) -> Any:
         # A Python number is an argument of a compiled function in less time than an array of it.
         return numbers if isinstance(numbers, float) else jnp.asarray(numbers, dtype)
 
@@ -57,9 +57,6 @@ class JaxArrays(Arrays):
 
     def known(self, integers: Any) -> Any:
         return integers if isinstance(integers, jax.core.Tracer) else np.asarray(integers)
-
-    def times(self, array: Any, counts: Any) -> Any:
-        return jnp.where(counts != 0, array, 0) * counts.astype(array.dtype)
 
     def patterns(self) -> dict[str, Callable[..., Any]]:
         return {name: getattr(cluster, name) for name in cluster.__all__}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ class NumPyArrays(Arrays):
     def default_dtype(self) -> str:
         return "float64"
 
-    def parameter(self, numbers: float | Sequence[float], dtype: str, like: Any) -> Any:
+    def argument(self, numbers: Any, dtype: str, like: Any) -> Any:
         return np.array(numbers, dtype if like is None else like.dtype, ndmin=1)
 
     def cast(self, array: Any, dtype: str) -> Any:
@@ -45,9 +45,6 @@ class NumPyArrays(Arrays):
 
     def known(self, integers: Any) -> Any:
         return np.asarray(integers)
-
-    def times(self, array: Any, counts: Any) -> Any:
-        return np.where(counts != 0, array, array.dtype.type(0)) * counts.astype(array.dtype)
 
     def patterns(self) -> dict[str, Callable[..., Any]]:
         return {name: getattr(cluster, name) for name in cluster.__all__}

@@ -29,7 +29,7 @@ class TorchArrays(Arrays):
     def default_dtype(self) -> str:
         return str(torch.get_default_dtype()).removeprefix("torch.")
 
-    def parameter(self, numbers: float | Sequence[float], dtype: str, like: Any) -> Any:
+    def argument(self, numbers: Any, dtype: str, like: Any) -> Any:
         device = None if like is None else like.device
         if isinstance(numbers, float):
             return torch.full((1,), numbers, dtype=DTYPES[dtype], device=device)
@@ -46,10 +46,6 @@ class TorchArrays(Arrays):
 
     def known(self, integers: Any) -> Any:
         return torch.as_tensor(integers).cpu().numpy()
-
-    def times(self, array: Any, counts: Any) -> Any:
-        often = torch.as_tensor(counts, device=array.device)
-        return torch.where(often != 0, array, 0) * often.to(array.dtype)
 
     def patterns(self) -> dict[str, Callable[..., Any]]:
         return {name: getattr(cluster, name) for name in cluster.__all__}

@@ -177,10 +177,10 @@ def data_of(arrays: Arrays, frame: Frame, args: Sequence[Any]) -> list[Any]:
     for slot, leaf in enumerate(frame.leaves):
         if leaf.dtype is None and leaf.index is None:
             if like is None:
-                like = _first_array(frame, data)
+                like = first_array(frame, data)
                 dtype = dtype or arrays.default_dtype()
             if isinstance(leaf.data, float | list):
-                data[slot] = arrays.parameter(leaf.data, dtype, like)
+                data[slot] = arrays.argument(leaf.data, dtype, like)
             elif arrays.dtype(leaf.data) != dtype:
                 data[slot] = arrays.cast(leaf.data, dtype)
     return data
@@ -205,7 +205,7 @@ def _arguments(arrays: Arrays, frame: Frame, args: Sequence[Any]) -> dict[int, A
     return dict(zip(wanted, args, strict=True))
 
 
-def _first_array(frame: Frame, data: Sequence[Any]) -> Any:
+def first_array(frame: Frame, data: Sequence[Any]) -> Any:
     """One that says where the others are; None if there is none."""
     known = [
         x

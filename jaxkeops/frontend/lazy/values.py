@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from ...errors import ArgumentError, ArgumentTypeError
-from ...formula import Node, Var
+from ...formula import F, Node, Var
 from ...formula.node import rebuild
 from ..arrays import Arrays
 from ..ranges import check_ranges
@@ -17,8 +17,8 @@ from ..shapes import Shape
 from ..taken import taken, taken_on_diagonal
 from .expression import Expression
 from .frame import frame_of_all
-from .leaf import Leaf
-from .reduced import evaluate, reducer, with_a_row
+from .leaf import Leaf, of_rows
+from .reduced import evaluate, first_array, reducer, with_a_row
 
 # Of the pairs (i, j) of an expression, as those of a Sum over one column: where each axis goes.
 ROW_BY_ROW = {"i": "p", "j": "i", "p": "p"}  # a batch element for each row i
@@ -34,8 +34,9 @@ class Values(Expression):
         """The values at all pairs, an array of the shape of this, (*batch, M, N[, D]).
 
         With ranges, what a product with an array is taken with: 0 at the pairs that they leave
-        out. Each row is a batch element of one reduction over nothing, so time and memory are those
-        of the result, and it is as differentiable as a reduction.
+        out, which have no part in derivatives either, be they infinite there. Each row is a batch
+        element of one reduction over nothing, so time and memory are those of the result, and it is
+        as differentiable as a reduction.
         """
         self._check_known("dense")
         M, N = self._shape[-3:-1]
@@ -52,8 +53,7 @@ class Values(Expression):
                 return leaf.with_data(data, "p", (*batch, 1), None)
             return leaf
 
-        values = self._valued(ROW_BY_ROW, moved, (*self._frame.batch, M, N))
-        return self._kept(values, taken, (M, N))
+        return self._valued(ROW_BY_ROW, moved, taken, (M, N))
 
     def diagonal(self) -> Any:
         """The values at the pairs (k, k), an array (*batch, min(M, N)[, D]), differentiable.
@@ -68,8 +68,7 @@ class Values(Expression):
                 return leaf
             return leaf.with_data(leaf.data[..., :count, :], "i", leaf.batch, count)
 
-        values = self._valued(DIAGONAL, moved, (*self._frame.batch, count))
-        return self._kept(values, taken_on_diagonal, (count,))
+        return self._valued(DIAGONAL, moved, taken_on_diagonal, (count,))
 
     def rows(self, index: Any) -> Self:
         """The same expression on the rows i that a slice or an array of integers picks."""
@@ -101,28 +100,40 @@ class Values(Expression):
         frame = frame_of_all([moved(leaf) for leaf in self._frame.leaves])
         return self._of(self._node, frame, None, self.backend)
 
-    def _valued(self, axes: Mapping[str, str], moved: Callable[[Leaf], Leaf], rows: Shape) -> Any:
-        """The values where `moved` puts the leaves, (*rows, D) or rows if D is 1."""
+    def _valued(
+        self,
+        axes: Mapping[str, str],
+        moved: Callable[[Leaf], Leaf],
+        counted: Callable[..., Any],
+        pairs: Shape,
+    ) -> Any:
+        """The values where `moved` puts the leaves, (*batch, *pairs[, D]).
+
+        counted: how often ranges take each of the pairs.
+        """
         leaves = self._frame.leaves or (Leaf("p", 1, 0.0, None),)  # to say the dtype
-        frame = frame_of_all([moved(leaf) for leaf in leaves])
+        leaves = [moved(leaf) for leaf in leaves]
         node = _on_axes(self._node, tuple(axes.items()))
+        if self.ranges is not None:
+            node = _where_taken(node, len(leaves))
+            leaves.append(self._counts(counted, pairs))
+        frame = frame_of_all(leaves)
         if frame.batch and not frame.has_rows():
             frame, node = with_a_row(self._arrays, frame, node)
         function = reducer(self._arrays.genred, "Sum", node, None, frame.kinds, 1)
         options = {} if self.backend is None else {"backend": self.backend}
         result = evaluate(self._arrays, function, frame, (), options, self.is_complex)
-        dim = tuple(result.shape)[-1]
+        dim, rows = tuple(result.shape)[-1], (*self._frame.batch, *pairs)
         shape = rows if dim == 1 else (*rows, dim)
         return result if tuple(result.shape) == shape else self._arrays.reshape(result, shape)
 
-    def _kept(self, values: Any, counted: Callable[..., Any], pairs: Shape) -> Any:
-        """The values (*batch, *pairs[, D]), as often as ranges take each of the pairs."""
-        if self.ranges is None:
-            return values
+    def _counts(self, counted: Callable[..., Any], pairs: Shape) -> Leaf:
+        """How often ranges take each of the pairs, as rows i."""
         known = tuple(map(self._arrays.known, check_ranges(self.ranges)))
-        counts = counted(known, *self._shape[-3:-1])
-        tail = (1,) * (len(values.shape) - len(self._frame.batch) - len(pairs))
-        return self._arrays.times(values, counts.reshape((*pairs, *tail)))
+        counts = counted(known, *self._shape[-3:-1]).reshape((*pairs, 1))
+        dtype = self._frame.dtype or self._arrays.default_dtype()
+        like = first_array(self._frame, [leaf.data for leaf in self._frame.leaves])
+        return of_rows(self._arrays.argument(counts, dtype, like), "i", dtype, None)
 
     def _check_known(self, name: str) -> None:
         if self._frame.symbolic:
@@ -181,3 +192,20 @@ def _on_axes(node: Node, axes: tuple[tuple[str, str], ...]) -> Node:
         node,
         lambda leaf: Var(leaf.dim, leaf.slot, new[leaf.axis]) if isinstance(leaf, Var) else None,
     )
+
+
+@lru_cache(maxsize=4096)
+def _where_taken(node: Node, slot: int) -> Node:
+    """`node` as often as the row of `slot` says: 0 where that is 0, and so are all derivatives.
+
+    The formula is chosen, for tangents; and so is each variable, with nothing to derive where it is
+    not: a cotangent that went through an infinite derivative is dropped there, before any sum.
+    """
+    often = Var(1, slot, "i")
+    kept = rebuild(
+        node,
+        lambda leaf: (
+            F.IfLess(0.0, often, leaf, F.StopGradient(leaf)) if isinstance(leaf, Var) else None
+        ),
+    )
+    return F.IfLess(0.0, often, kept * often, 0.0)

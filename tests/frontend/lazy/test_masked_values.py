@@ -91,3 +91,87 @@ def test_masked_values_have_gradients(door, x, y, close):
         lazy = (door.Vi(door.array(x)) | door.Vj(door.array(y))).window(1, 1)
         close(jax.jit(lambda lazy: lazy.dense())(lazy), x @ y.T * NEAR)  # its ranges are traced
         close(jax.jit(lambda lazy: lazy.diagonal())(lazy), (x @ y.T * NEAR).diagonal())
+
+
+APART = ~np.eye(M, dtype=bool)
+# Formulas of the squared distance that are infinite, or have an infinite derivative, at 0.
+SINGULAR = {
+    "log": (lambda s: s.log(), np.log, lambda s: 1 / s, lambda s: -1 / s**2),
+    "1 / s": (lambda s: 1 / s, lambda s: 1 / s, lambda s: -1 / s**2, lambda s: 2 / s**3),
+    "s^0.3": (
+        lambda s: s**0.3,
+        lambda s: s**0.3,
+        lambda s: 0.3 * s**-0.7,
+        lambda s: -0.21 * s**-1.7,
+    ),
+}
+
+
+def apart(door, X, Y, function):
+    """`function` of squared distances, without the pairs of a row with itself."""
+    return function(((X - Y) ** 2).sum(-1)).block_mask(door.array(APART), 1)
+
+
+def of_pairs(function, squares):
+    """The values at the pairs taken, and 0 elsewhere."""
+    return np.where(APART, function(squares + ~APART), 0.0)
+
+
+@pytest.mark.parametrize("name", SINGULAR)
+def test_pairs_left_out_leave_derivatives_finite(door, name, x, close):
+    function, value, first, second = SINGULAR[name]
+    differences = x[:, None] - x
+    squares = (differences**2).sum(-1)
+    slopes, curvatures = of_pairs(first, squares), of_pairs(second, squares)
+    gradient = 2 * (slopes[..., None] * differences).sum(1)
+    turned = differences.sum(-1)  # the differences along the direction of ones
+    bent = 4 * (curvatures * turned)[..., None] * differences + 2 * slopes[..., None]
+    lazy = apart(door, door.Vi(door.array(x)), door.Vj(door.array(x)), function)
+    close(lazy.dense(), of_pairs(value, squares))
+    if door.name == "torch":
+        torch = door.library
+        fixed = door.Vj(door.array(x))
+
+        def total(x):
+            return apart(door, door.Vi(x), fixed, function).dense().sum()
+
+        given = door.array(x).requires_grad_()
+        (found,) = torch.autograd.grad(total(given), given, create_graph=True)
+        close(found, gradient)
+        (again,) = torch.autograd.grad(found.sum(), given)
+        close(again, bent.sum(1))
+    elif door.name == "jax":
+        jax = import_module("jax")
+
+        def values(x, y):
+            return apart(door, door.Vi(x), door.Vj(y), function).dense()
+
+        x, ones = door.array(x), door.array(np.ones_like(x))
+        close(jax.grad(lambda x, y: values(x, y).sum())(x, x), gradient)
+        close(jax.grad(lambda x, y: values(x, y).sum(), 1)(x, x), gradient)
+        _, moved = jax.jvp(lambda each: values(each, x), (x,), (ones,))
+        close(moved, 2 * slopes * turned)
+        bend = jax.jvp(jax.grad(lambda each: values(each, x).sum()), (x,), (ones,))[1]
+        close(bend, bent.sum(1))
+
+
+def test_diagonals_left_out_leave_gradients_finite(door, x):
+    jax = import_module("jax") if door.name == "jax" else None
+
+    def total(x):
+        return apart(door, door.Vi(x), door.Vj(x), SINGULAR["log"][0]).diagonal().sum()
+
+    if door.name == "torch":
+        given = door.array(x).requires_grad_()
+        total(given).backward()
+        np.testing.assert_array_equal(given.grad, np.zeros_like(x))
+    elif jax is not None:
+        np.testing.assert_array_equal(jax.grad(total)(door.array(x)), np.zeros_like(x))
+
+
+def test_values_of_any_dtype_keep_it(door, x):
+    for dtype in ("float16", "float32", "float64"):
+        X = door.Vi(door.array(x, dtype))
+        lazy = (X | door.Vj(door.array(x, dtype))).window(0, 0)
+        assert str(lazy.dense().dtype).endswith(dtype)
+        assert str(lazy.diagonal().dtype).endswith(dtype)
