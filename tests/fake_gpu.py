@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from functools import cache
@@ -80,20 +78,6 @@ def library() -> str:
     sources = [str(SOURCES / name) for name in ("fake_cuda.cpp", "fake_memory.cpp")]
     subprocess.run(["g++", *flags, *sources, "-o", file], check=True)
     return file
-
-
-def run_text(text: str, **environment: str) -> str:
-    """What Python text prints in a process of its own; AssertionError if that fails."""
-    done = subprocess.run(
-        [sys.executable, "-c", text],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def numbers(address: int, dtype: str, *shape: int) -> np.ndarray:

@@ -8,14 +8,14 @@ import sys
 import textwrap
 
 
-def run(script, *args, **environment):
-    """The standard output of a fresh process."""
+def run(script: str, *args: object, **environment: str) -> str:
+    """What Python text prints in a process of its own; AssertionError if that fails."""
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script), *map(str, args)],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=200,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 
+import fresh
 import pytest
 
 import jaxkeops
@@ -15,11 +16,7 @@ import jaxkeops
 def loaded_by(statement: str) -> set[str]:
     """The top-level modules that a fresh process has after `statement`."""
     script = f"import sys\n{statement}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=100
-    )
-    assert done.returncode == 0, done.stderr
-    return set(done.stdout.split())
+    return set(fresh.run(script).split())
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import fake_gpu
+import fresh
 import pytest
 
 from jaxkeops.errors import NoBackendError
@@ -50,7 +51,7 @@ def with_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     start = START.format(tests=str(TESTS), library=library, folder=folder)
 
     def run(text: str, devices: int = 1) -> None:
-        fake_gpu.run_text(
+        fresh.run(
             start + text.replace("\n    ", "\n"),
             JAXKEOPS_CACHE_DIR=str(tmp_path / "cache"),
             FAKE_CUDA_DEVICES=str(devices),

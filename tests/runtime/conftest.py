@@ -1,15 +1,17 @@
 """Kernels written by hand in LLVM IR, so that the runtime is tested without the compiler."""
 
-import os
-import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
+import fresh
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
 from jaxkeops.runtime import native
+
+TESTS = str(Path(__file__).parents[1])
 
 llvm.initialize_native_target()
 llvm.initialize_native_asmprinter()
@@ -270,16 +272,9 @@ def in_new_process():
     """
 
     def run(text, **environment):
-        start = f"import runpy; load_sample = lambda: runpy.run_path({__file__!r})\n"
-        done = subprocess.run(
-            [sys.executable, "-c", start + textwrap.dedent(text)],
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        start = f"import runpy, sys; sys.path.append({TESTS!r})\n"
+        start += f"load_sample = lambda: runpy.run_path({__file__!r})\n"
+        return fresh.run(start + textwrap.dedent(text), **environment)
 
     return run
 

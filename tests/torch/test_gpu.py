@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import fake_gpu
+import fresh
 import pytest
 import torch
 
@@ -50,9 +51,7 @@ def with_gpus(tmp_path: Path) -> Callable[[str], None]:
     library, folder = fake_gpu.library(), str(tmp_path / "kernels")
     start = START.format(tests=str(TESTS), library=library, folder=folder)
     cache = str(tmp_path / "cache")
-    return lambda text: fake_gpu.run_text(
-        start + text.replace("\n    ", "\n"), JAXKEOPS_CACHE_DIR=cache
-    )
+    return lambda text: fresh.run(start + text.replace("\n    ", "\n"), JAXKEOPS_CACHE_DIR=cache)
 
 
 def test_tensors_are_reduced_on_the_current_stream(with_gpus):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import fake_gpu
+import fresh
 import numpy as np
 import pytest
 from emulation import Pattern, build
@@ -41,8 +41,7 @@ def test_the_launcher_and_the_texts_agree(tmp_path):
         folder=str(tmp_path),
         library=library,
     )
-    ran = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
+    fresh.run(text)
 
 
 def compare(folder: Path, library: str) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import textwrap
 
+import fresh
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -149,15 +147,7 @@ WITHOUT = """
 
 
 def run(script):
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(WITHOUT) + textwrap.dedent(script)],
-        env={**os.environ, "JAX_PLATFORMS": "cpu"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return fresh.run(textwrap.dedent(WITHOUT) + textwrap.dedent(script), JAX_PLATFORMS="cpu")
 
 
 def test_jax_arrays_are_reduced_without_the_extension_module():
