@@ -1,4 +1,4 @@
-"""Makes `programs` importable."""
+"""Makes `agreement` and `programs` importable."""
 
 import sys
 from pathlib import Path

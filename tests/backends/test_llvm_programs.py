@@ -7,6 +7,7 @@ from dataclasses import replace
 import ml_dtypes  # noqa: F401  NumPy then knows the name of bfloat16
 import numpy as np
 import pytest
+from agreement import agree
 from programs import run
 
 from jaxkeops import ir
@@ -62,14 +63,7 @@ def test_llvm_agrees_with_the_interpreter(reduction, formula, dtype, level, rng)
     arrays = sample(rng, M, N, dtype)
     results = run(program, machine, arrays, M, N)
     expected = interpret(program, arrays, M, N)
-    # Terms are of order 1 to 10 and of one sign or nearly so: rounding is relative to the result.
-    tolerance = {"float32": 4e-6, "float64": 1e-14}[dtype]
-    for result, right, output in zip(results, expected, program.outputs, strict=True):
-        if output.dtype == "int64":
-            assert (result == right).mean() > 0.97  # the rest are ties once rounded
-        else:
-            scale = np.abs(right).max()
-            np.testing.assert_allclose(result, right, rtol=tolerance, atol=tolerance * scale)
+    agree(program, results, expected, ties=0.03)
 
 
 @every_level
@@ -79,11 +73,8 @@ def test_lists_agree_with_the_interpreter(count, formula, dtype, level, rng):
     machine = levels()[level]
     program = program_of("KMin_ArgKMin", formula, dtype, machine, count=count)
     arrays = sample(rng, 37, 300, dtype)
-    values, rows = run(program, machine, arrays, 37, 300)
-    right_values, right_rows = interpret(program, arrays, 37, 300)
-    tolerance = {"float32": 4e-6, "float64": 1e-14}[dtype]
-    np.testing.assert_allclose(values, right_values, rtol=tolerance, atol=tolerance)
-    assert (rows == right_rows).mean() > 0.99
+    results = run(program, machine, arrays, 37, 300)
+    agree(program, results, interpret(program, arrays, 37, 300), ties=0.01)
 
 
 @every_level
@@ -94,8 +85,7 @@ def test_sums_over_rows_agree_with_the_interpreter(over_rows, dtype, level, rng)
     program = program_of("Sum", CASES[0][1], dtype, machine, over_rows=over_rows)
     arrays = sample(rng, 37, 300, dtype)
     results = run(program, machine, arrays, 37, 300)
-    for result, right in zip(results, interpret(program, arrays, 37, 300), strict=True):
-        np.testing.assert_allclose(result, right, rtol={"float32": 4e-6, "float64": 1e-14}[dtype])
+    agree(program, results, interpret(program, arrays, 37, 300))
 
 
 @every_level
@@ -113,13 +103,7 @@ def test_lanes_may_be_columns(number, parts, level, rng):
     arrays = sample(rng, M, N, dtype)
     expected = interpret(program, arrays, M, N)
     results = run(program, machine, arrays, M, N, parts, few=True)
-    tolerance = {"float32": 4e-6, "float64": 1e-14}[dtype]
-    for result, right, output in zip(results, expected, program.outputs, strict=True):
-        if output.dtype == "int64":
-            assert (result == right).mean() > 0.97  # the rest are ties once rounded
-        else:
-            scale = np.abs(right[np.isfinite(right)]).max()
-            np.testing.assert_allclose(result, right, rtol=tolerance, atol=tolerance * scale)
+    agree(program, results, expected, ties=0.03)
 
 
 @every_level
