@@ -246,7 +246,7 @@ def _compact(
     Where nothing that it uses has an extent that the pairs have, an array without columns
     carries it: the number of terms still counts.
     """
-    shared = make_formula("Sum", node, at_hand)
+    shared = make_formula("Sum", node, at_hand, derived=True)
     used = sorted(variables(shared.node))
     arguments = [Argument(slot, carrier=False) for slot in used]
     inputs = [at_hand[slot] for slot in used]
@@ -259,5 +259,6 @@ def _compact(
     if swapped:
         inputs = [Input(SWAPPED[given.axis], given.dim) for given in inputs]
     new = {slot: Var(inputs[k].dim, k, inputs[k].axis) for k, slot in enumerate(used)}
-    made = make_formula("Sum", rename(shared.node, new), inputs, over_rows=over_rows)
+    node = rename(shared.node, new)
+    made = make_formula("Sum", node, inputs, over_rows=over_rows, derived=True)
     return made, tuple(arguments)

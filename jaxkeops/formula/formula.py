@@ -60,16 +60,18 @@ def make_formula(
     weight: Node | None = None,
     count: int | None = None,
     over_rows: int = 0,
+    derived: bool = False,
 ) -> Formula:
     """The formula in normal form: simplified, with equal parts shared.
 
+    derived: whether it is a derivative, in which products with 0 mean nothing.
     Raises `UnknownNameError` for an unknown reduction, `ArgumentTypeError` where it takes no
     weights or no K, or needs them, and `FormulaError` where it does not take vectors and `node`
     is one, or where a variable is not among `inputs`.
     """
     rules = reduction_called(reduction)
     rules.check(node.dim, weight.dim if weight is not None else None, count)
-    nodes = simplify_all([node] if weight is None else [node, weight])
+    nodes = simplify_all([node] if weight is None else [node, weight], drops=derived)
     inputs = tuple(inputs)
     for root in nodes:
         for slot, var in variables(root).items():

@@ -12,6 +12,7 @@ from functools import reduce
 from ..errors import FormulaError
 from .autodiff import differential, gradient
 from .node import F, Node, Number, Var, as_node, spread, zeros
+from .simplify import simplify
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def grad(f: Node, v: Node, e: Node | float) -> Node:
     """The gradient of <e, f> for `v`, of dim v.dim; e has the dim of f, or is a number."""
     f, v = _formula("Grad", f), _variable("Grad", v)
     found = gradient(f, [v.slot], _of_dim("Grad(f, v, e)", "e", e, "f", f.dim))[v.slot]
-    return zeros(v.dim) if found is None else found
+    return zeros(v.dim) if found is None else simplify(found)
 
 
 @_operator("AdjointOperator(f, v, u)", "Mᵀ u, for f = M v linear in v.", 3, 3)
@@ -74,7 +75,7 @@ def diff(f: Node, v: Node | tuple[Node, ...], u: Node | float | tuple[Node | flo
         earlier = tangents.get(var.slot)
         tangents[var.slot] = along if earlier is None else earlier + along
     found = differential(f, tangents)
-    return zeros(f.dim) if found is None else found
+    return zeros(f.dim) if found is None else simplify(found)
 
 
 @_operator("GradMatrix(f, v)", "The Jacobian of f for v, row by row: d f[k] / d v[l].", 2, 2)
@@ -143,7 +144,7 @@ def _trace(f: Node, v: Var, weights: Sequence[Node | float]) -> Node:
         moved = differential(f, {v.slot: F.ElemT(weight, v.dim, k)})
         if moved is not None:
             terms.append(F.Elem(moved, k))
-    return reduce(F.Add, terms) if terms else zeros(1)
+    return simplify(reduce(F.Add, terms)) if terms else zeros(1)
 
 
 def _formula(name: str, f: object) -> Node:

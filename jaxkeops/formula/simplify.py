@@ -6,22 +6,26 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .node import Call, Node, Number, Var, zeros
+from .node import Call, F, Node, Number, Var, zeros
 from .rules import ANY_ZERO, COMMUTATIVE, RULES, Rule, is_zero, narrowed
 
 
-def simplify(node: Node) -> Node:
+def simplify(node: Node, *, drops: bool = True) -> Node:
     """An equal formula, whose derivatives are equal too, in which equal parts are one object.
 
-    Values at finite arguments change by rounding only. What is multiplied by 0, or subtracted
-    from itself, is dropped, infinite or not. Time is linear in the number of nodes.
+    Values at finite arguments change by rounding only. Time is linear in the number of nodes.
+    drops: whether what is multiplied by 0, or subtracted from itself, is left out, infinite or not.
+    Derivatives are full of that, and would be NaN where the formula is not; a formula that a user
+    wrote is NaN then, as NumPy's.
     """
-    return simplify_all([node])[0]
+    return simplify_all([node], drops=drops)[0]
 
 
-def simplify_all(nodes: Iterable[Node], fired: list[Rule] | None = None) -> list[Node]:
+def simplify_all(
+    nodes: Iterable[Node], fired: list[Rule] | None = None, *, drops: bool = True
+) -> list[Node]:
     """The formulas simplified, with equal parts shared among them. `fired` takes the rules used."""
-    return _Table(rewrite=True, fired=fired).canonical(list(nodes))
+    return _Table(rewrite=True, drops=drops, fired=fired).canonical(list(nodes))
 
 
 def share(nodes: Iterable[Node]) -> list[Node]:
@@ -32,8 +36,11 @@ def share(nodes: Iterable[Node]) -> list[Node]:
 class _Table:
     """Value numbering: every formula met, and the one object that stands for its equals."""
 
-    def __init__(self, *, rewrite: bool, fired: list[Rule] | None = None) -> None:
+    def __init__(
+        self, *, rewrite: bool, drops: bool = False, fired: list[Rule] | None = None
+    ) -> None:
         self.rewrite = rewrite
+        self.drops = drops
         self.fired = fired
         self.stands_for: dict[Node, Node] = {}
         self.by_content: dict[object, Node] = {}
@@ -105,15 +112,21 @@ class _Table:
             if narrow is not None:
                 return narrow
         if call.op.name in ANY_ZERO and any(map(is_zero, call.args)):
-            return zeros(call.dim)
+            return zeros(call.dim) if self.drops else _zero_or_nan(call)
         for rule in RULES.get(call.op.name, ()):
-            better = rule.apply(call)
+            better = None if rule.drops and not self.drops else rule.apply(call)
             if better is not None:
                 assert better.dim == call.dim, (rule.pattern, call.dim, better.dim)
                 if self.fired is not None:
                     self.fired.append(rule)
                 return better
         return None
+
+
+def _zero_or_nan(call: Call) -> Node:
+    """A product of zeros and x, as that of ones and x - x: later stages would drop the zeros."""
+    args = [Number(arg.dim, 1.0) if is_zero(arg) else F.Subtract(arg, arg) for arg in call.args]
+    return call.op(*args, *call.params)
 
 
 def constant(call: Call) -> Number | None:

@@ -9,6 +9,7 @@ from .autodiff import gradient
 from .calculus import Part
 from .formula import Formula, make_formula
 from .node import F, Number
+from .simplify import simplify_all
 
 # Columns of slopes: each costs an addition at every pair, and a number for every row between the
 # two passes. More of them take longer than what is saved, the sum by itself.
@@ -57,6 +58,6 @@ def with_slopes(formula: Formula, moving: tuple[int, ...], dtype: str) -> Sloped
             start = parts[-1].stop
     if not parts:
         return None
-    columns = [formula.node, *(slopes[part.target] for part in parts)]
-    node = reduce(F.Concat, columns)
+    columns = simplify_all([slope for slope in slopes.values() if slope is not None])
+    node = reduce(F.Concat, [formula.node, *columns])
     return Sloped(make_formula("Sum", node, formula.inputs), tuple(parts))

@@ -31,6 +31,7 @@ BECOMES = [
     ("2*x + x", "3*x"),
     ("x - -2*x", "3*x"),
     ("x - x", "Zero(4)"),
+    ("2*x + -2*x", "Zero(4)"),
     ("5*x - 4*x", "x"),
     ("x + -y", "x - y"),
     ("-x + y", "y - x"),
@@ -229,6 +230,36 @@ def _or_zero(node: Node | None, dim: int, arrays: dict[int, np.ndarray]) -> np.n
 def test_simplifying_again_changes_nothing(formula):
     once = simplify(parse(formula, NAMES))
     assert same(simplify(once), once)
+
+
+@pytest.mark.parametrize(
+    ("formula", "normal"),
+    [
+        ("0*x", "x - x"),
+        ("s*0", "s - s"),
+        ("Zero(4)*s", "SumT(s - s,4)"),
+        ("x - x", "x - x"),
+        ("x + -x", "x - x"),
+        ("3*x - 2*x", "x"),
+        ("Scalprod(Zero(4),x)", "Sum(x - x)"),
+        ("Zero(4)/x", "0/x"),
+        ("SqDist(x,x)", "SqDist(x,x)"),
+        ("0*2", "Zero(1)"),
+        ("Grad(0*x,x,y)", "Zero(4)"),
+        ("Diff(x*x - x*x,x,y)", "Zero(4)"),
+        ("Grad(0*x + y*x,x,z)", "z*y"),
+    ],
+)
+def test_what_a_user_multiplies_by_zero_is_kept(formula, normal):
+    kept = simplify(parse(formula, NAMES), drops=False)
+    assert same(kept, parse(normal, NAMES)), kept
+    assert same(simplify(kept, drops=False), kept)
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_nothing_is_left_to_keep_where_it_was_dropped(formula):
+    dropped = simplify(parse(formula, NAMES))
+    assert same(simplify(dropped, drops=False), dropped)
 
 
 def test_every_rule_has_an_example():

@@ -197,3 +197,16 @@ def test_a_minimum_of_what_does_not_move_may_stand_in_a_differentiated_function(
     x, y = (jnp.asarray(rng.normal(size=(4, 2))) for _ in range(2))
     found = jax.grad(lambda x: (least(jax.lax.stop_gradient(x), y) * x).sum())(x)
     np.testing.assert_array_equal(found, jnp.broadcast_to(least(x, y), x.shape))
+
+
+def test_zero_times_what_is_not_finite_is_no_number_but_moves_nothing():
+    x, y = jnp.array([[1.0], [jnp.nan], [jnp.inf]]), jnp.ones((2, 1))
+    product = Genred("0 * Exp(x) + x * y", ["x = Vi(1)", "y = Vj(1)"], axis=1)
+    value, pull = jax.vjp(lambda x: product(x, y), x)
+    expected = [[2.0], [jnp.nan], [jnp.nan]]
+    np.testing.assert_array_equal(value, expected)
+    np.testing.assert_array_equal(product(x, y), expected)
+    np.testing.assert_array_equal(pull(jnp.ones((3, 1)))[0], [[2.0]] * 3)
+    np.testing.assert_array_equal(
+        jax.jvp(product, (x, y), (x, y))[1], [[4.0], [jnp.nan], [jnp.inf]]
+    )

@@ -7,6 +7,7 @@ import pickle
 import fresh
 import numpy as np
 import pytest
+from oracle import evaluate
 
 from jaxkeops.errors import (
     ArgumentError,
@@ -17,6 +18,7 @@ from jaxkeops.errors import (
     NoBackendError,
     UnknownNameError,
 )
+from jaxkeops.formula import read_formulas
 from jaxkeops.frontend.genred import Declared
 from jaxkeops.numpy import Genred
 
@@ -174,6 +176,20 @@ def test_division_by_zero_has_the_sign_of_the_formula(formula, sign, axis, rng):
         x = rng.permutation(M).reshape(M, 1).astype(float)
         found = reduce(x, x.copy(), np.array([-1.0]))
         np.testing.assert_array_equal(found, np.full((M, 1), sign * np.inf))
+
+
+@pytest.mark.parametrize("reduction", ["Sum", "LogSumExp"])
+@pytest.mark.parametrize(
+    "formula",
+    ["0*x", "x*0.0 + y", "x - x", "0/x", "Sum(0*x)", "(Zero(2)|x)", "SqDist(x,x)", "0*Exp(x)"],
+)
+def test_zero_times_what_is_not_finite_is_not_a_number(formula, reduction):
+    aliases = ["x = Vi(2)", "y = Vj(2)"]
+    x = np.array([[1.0, 2.0], [np.nan, 1.0], [-np.inf, 3.0], [0.0, np.inf]])
+    (node,), variables = read_formulas([formula], aliases)
+    expected = evaluate(node, {0: x, 1: np.ones((1, 2))}, variables)[:, 0]
+    found = Genred(formula, aliases, reduction, axis=1)(x, np.ones((1, 2)))
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize(

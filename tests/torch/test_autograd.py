@@ -196,3 +196,14 @@ def test_gradients_under_no_grad_are_not_recorded(case, rng):
         assert not case.reduction(*tensors).requires_grad
     with torch.inference_mode():
         assert case.reduction(*tensors).is_inference()
+
+
+def test_zero_times_what_is_not_finite_is_no_number_but_moves_nothing():
+    x = torch.tensor([[1.0], [torch.nan], [torch.inf]], requires_grad=True)
+    y = torch.ones(2, 1)
+    product = Genred("0 * Exp(x) + y", ["x = Vi(1)", "y = Vj(1)"], axis=1)
+    for given in (x, x.detach()):  # with its slopes, and alone
+        expected = torch.tensor([[2.0], [torch.nan], [torch.nan]])
+        torch.testing.assert_close(product(given, y).detach(), expected, equal_nan=True)
+    (moved,) = torch.autograd.grad(product(x, y).sum(), x, allow_unused=True)
+    assert moved is None or torch.equal(moved, torch.zeros(3, 1))

@@ -22,20 +22,28 @@ def _(call: Call) -> Node | None:
     return spread(-b, call.dim) if is_zero(a) else None
 
 
+@rule("Add", "m x + -m x -> 0", "Derivatives are full of it.", drops=True)
+def _(call: Call) -> Node | None:
+    (m, x), (n, y) = map(factor, call.args)
+    return zeros(call.dim) if x is y and m + n == 0 else None
+
+
+@rule("Subtract", "m x - m x -> 0", "Derivatives are full of it.", drops=True)
+def _(call: Call) -> Node | None:
+    (m, x), (n, y) = map(factor, call.args)
+    return zeros(call.dim) if x is y and m == n else None
+
+
 @rule("Add", "m x + n x -> (m + n) x", "One product instead of two and a sum; x + x is 2 x.")
 def _(call: Call) -> Node | None:
     (m, x), (n, y) = map(factor, call.args)
-    if x is not y:
-        return None
-    return zeros(call.dim) if m + n == 0 else scaled(m + n, x)
+    return scaled(m + n, x) if x is y else None
 
 
-@rule("Subtract", "m x - n x -> (m - n) x", "x - x is 0: derivatives are full of it.")
+@rule("Subtract", "m x - n x -> (m - n) x", "One product instead of two and a difference.")
 def _(call: Call) -> Node | None:
     (m, x), (n, y) = map(factor, call.args)
-    if x is not y:
-        return None
-    return zeros(call.dim) if m == n else scaled(m - n, x)
+    return scaled(m - n, x) if x is y else None
 
 
 @rule("Add", "x + -y -> x - y", "One operation instead of two.")
@@ -140,7 +148,7 @@ def _(call: Call) -> Node | None:
     return F.Square(a) if a is b else None
 
 
-@rule("Divide", "0 / x -> 0", "A division less.")
+@rule("Divide", "0 / x -> 0", "A division less.", drops=True)
 def _(call: Call) -> Node | None:
     return zeros(call.dim) if is_zero(call.args[0]) else None
 

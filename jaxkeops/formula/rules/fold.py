@@ -107,12 +107,16 @@ def _(call: Call) -> Node | None:
     return None
 
 
-@rule("SqDist", "SqDist(x, x) -> 0, SqDist(x, 0) -> SqNorm2(x)", "A difference less.")
+@rule("SqDist", "SqDist(x, x) -> 0", "A distance less.", drops=True)
+def _(call: Call) -> Node | None:
+    x, y = call.args
+    return zeros(1) if x is y else None
+
+
+@rule("SqDist", "SqDist(x, 0) -> SqNorm2(x)", "A difference less.")
 def _(call: Call) -> Node | None:
     x, y = call.args
     width = max(x.dim, y.dim)
-    if x is y:
-        return zeros(1)
     if is_zero(y):
         return F.SqNorm2(spread(x, width))
     return F.SqNorm2(spread(y, width)) if is_zero(x) else None

@@ -18,25 +18,31 @@ from ..node import Call, Node, Number, Op, spread
 
 @dataclass(frozen=True)
 class Rule:
-    """`apply` gives the better formula for a call of `op`, or None if the pattern does not fit."""
+    """`apply` gives the better formula for a call of `op`, or None if the pattern does not fit.
+
+    drops: whether what is left out would make a NaN of infinities and NaN: for derivatives alone.
+    """
 
     op: str
     pattern: str
     reason: str
     apply: Callable[[Call], Node | None]
+    drops: bool = False
 
 
 RULES: dict[str, list[Rule]] = {}
 COMMUTATIVE = frozenset({"Add", "Mult", "Scalprod", "SqDist", "Equal", "NotEqual"})
-ANY_ZERO = frozenset({"Mult", "Scalprod", "TensorDot"})  # 0 as soon as one argument is
+ANY_ZERO = frozenset({"Mult", "Scalprod", "TensorDot"})  # 0 where one argument is
 
 # Numbers beyond this, or below its inverse, are left alone: their products may leave float32.
 GREATEST = 1e30
 
 
-def rule(op: str, pattern: str, reason: str) -> Callable[..., Callable[[Call], Node | None]]:
+def rule(
+    op: str, pattern: str, reason: str, *, drops: bool = False
+) -> Callable[..., Callable[[Call], Node | None]]:
     def add(apply: Callable[[Call], Node | None]) -> Callable[[Call], Node | None]:
-        RULES.setdefault(op, []).append(Rule(op, pattern, reason, apply))
+        RULES.setdefault(op, []).append(Rule(op, pattern, reason, apply, drops))
         return apply
 
     return add

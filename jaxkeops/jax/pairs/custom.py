@@ -17,6 +17,7 @@ import numpy as np
 from ...formula import Call, F, Node, Number, Var, gradient, topological, zeros
 from ...formula.formula import rename
 from ...formula.methods import joined
+from ...formula.simplify import simplify
 from .graph import Equation, graph_of
 from .rule import Inside, Unmapped, rule
 
@@ -46,7 +47,7 @@ class Slopes:
     """The derivative of one output for one input: a matrix, or its diagonal alone."""
 
     def __init__(self, node: Node, diagonal: bool) -> None:
-        self.node, self.diagonal = node, diagonal
+        self.node, self.diagonal = simplify(node), diagonal
 
     def added(self, f: Node, x: Node) -> Node:
         return F.Slope(f, x, self.node) if self.diagonal else F.Slopes(f, x, self.node)
@@ -138,7 +139,7 @@ def _pushed(
 
 def _slopes(f: Node, t: Var, along: Sequence[Var]) -> Slopes | None:
     """The coefficients of t in f, which is linear in all of `along`."""
-    alone = rename(f, {each.slot: zeros(each.dim) for each in along if each is not t})
+    alone = _part_of(f, t, along)
     if not _depends(alone, t):
         return None
     if t.dim == 1 or _coordinatewise(alone, t):
@@ -168,7 +169,7 @@ def _pulled(
 
 def _slopes_back(f: Node, g: Var, along: Sequence[Var]) -> Slopes | None:
     """The same of f, the cotangent of an input, in the cotangent g of an output."""
-    alone = rename(f, {each.slot: zeros(each.dim) for each in along if each is not g})
+    alone = _part_of(f, g, along)
     if not _depends(alone, g):
         return None
     ones = rename(alone, {g.slot: Number(g.dim, 1.0)})
@@ -180,6 +181,11 @@ def _slopes_back(f: Node, g: Var, along: Sequence[Var]) -> Slopes | None:
     units = (F.ElemT(Number(1, 1.0), g.dim, k) for k in range(g.dim))
     rows = [rename(alone, {g.slot: unit}) for unit in units]
     return Slopes(joined(*rows), diagonal=False)
+
+
+def _part_of(f: Node, t: Var, along: Sequence[Var]) -> Node:
+    """f, which is linear in all of `along`, with 0 for those that are not t."""
+    return simplify(rename(f, {each.slot: zeros(each.dim) for each in along if each is not t}))
 
 
 def _depends(f: Node, on: Var) -> bool:
