@@ -11,7 +11,7 @@ namespace cuda {
 namespace {
 
 constexpr const char *kGrids[] = {"tiles", "rows", "columns", "elements", "once"};
-constexpr const char *kConditions[] = {"always", "split", "whole", "empty"};
+constexpr const char *kConditions[] = {"always", "split", "empty"};
 
 template <class Enum, size_t count>
 bool read_name(const std::string &name, const char *const (&names)[count], Enum &value) {

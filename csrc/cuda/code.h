@@ -16,7 +16,7 @@ namespace jaxkeops::cuda {
 
 /// Over what a step runs, and when: docs/design/cuda.md has the table.
 enum class Grid : uint8_t { tiles, rows, columns, elements, once };
-enum class When : uint8_t { always, split, whole, empty };
+enum class When : uint8_t { always, split, empty };
 
 /// From their names in Python; false for any other.
 bool read(const std::string &name, Grid &grid);

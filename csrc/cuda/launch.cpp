@@ -119,8 +119,6 @@ class Launcher {
             return !plan_.is_empty;
         case When::split:
             return !plan_.is_empty && plan_.splits > 1;
-        case When::whole:
-            return !plan_.is_empty && plan_.splits == 1;
         case When::empty:
             break;
         }

@@ -103,9 +103,8 @@ inline float product(const View &v, int64_t element, int64_t i, int64_t j) {
     return x[0] * c[0] + x[1] * c[1] + x[2] * c[2];
 }
 
-/// Rows to outputs, or to states: whichever the step is for.
-template <bool to_states>
-void device_tiles(const unsigned *grid, const unsigned *, unsigned, const void *of) {
+/// Rows to outputs, or to states where the columns are split.
+inline void device_tiles(const unsigned *grid, const unsigned *, unsigned, const void *of) {
     const View v = view(of);
     each_tile(v.head, grid, [&](int64_t element, int64_t begin, int64_t end, int64_t, int64_t s) {
         const int64_t first = s * v.head.split_columns;
@@ -115,7 +114,7 @@ void device_tiles(const unsigned *grid, const unsigned *, unsigned, const void *
             for (int64_t j = first; j < last; ++j)
                 state.sum += product(v, element, i, j);
             const int64_t row = element * v.head.M + i;
-            if (to_states) {
+            if (v.head.splits > 1) {
                 reinterpret_cast<State *>(v.head.states)[s * v.head.elements * v.head.M + row] =
                     state;
                 continue;
@@ -200,8 +199,7 @@ inline void device_ranged_tiles(const unsigned *grid, const unsigned *, unsigned
 inline void register_device_samples() {
     const size_t bytes = call_bytes(4, 2);
     fake_register("columns", device_columns, bytes, 0);
-    fake_register("whole", device_tiles<false>, bytes, 1024);
-    fake_register("part", device_tiles<true>, bytes, 1024);
+    fake_register("tiles", device_tiles, bytes, 1024);
     fake_register("combine", device_combine, bytes, 0);
     fake_register("fill", device_fill, bytes, 0);
     fake_register("ranges", device_ranges, bytes, 0);
@@ -211,8 +209,7 @@ inline void register_device_samples() {
 inline cuda::Launch device_launch(int64_t wave_blocks) {
     cuda::Launch launch{};
     launch.steps = {{"columns", Grid::columns, kThreads, 0, When::always},
-                    {"whole", Grid::tiles, kThreads, 0, When::whole},
-                    {"part", Grid::tiles, kThreads, 0, When::split},
+                    {"tiles", Grid::tiles, kThreads, 0, When::always},
                     {"combine", Grid::rows, kThreads, 0, When::split},
                     {"fill", Grid::rows, kThreads, 0, When::empty}};
     launch.tile_rows = kTileRows;

@@ -230,7 +230,7 @@ void test_shared_memory_is_asked_for() {
     const long unloads = fake_counts().unloads;
     CHECK(run(again, 0, fake_stream(0)).empty());
     CHECK(contains(run(again, 1, fake_stream(1)),
-                   "whole needs 201024 bytes of shared memory, and Fake A100 has 166912"));
+                   "tiles needs 201024 bytes of shared memory, and Fake A100 has 166912"));
     CHECK(fake_counts().unloads == unloads + 1);
 }
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-GRIDS = ("tiles", "rows", "columns", "elements", "once")
-CONDITIONS = ("always", "split", "whole", "empty")
-
 
 @dataclass(frozen=True)
 class Step:
     """One function of the text, and over what it runs.
 
+    grid: "tiles", "rows", "columns", "elements" or "once". when: "always", "split" or "empty".
     threads: of a block. shared_bytes: of dynamic shared memory, for a block.
     """
 
