@@ -303,10 +303,14 @@ _one(
 )
 
 
+def _inverse(a: Node, b: Node) -> Node:
+    scale = F.Inv(F.Square(a) + F.Square(b))
+    return _join(a * scale, -(b * scale))
+
+
 def _power(f: Node, m: int) -> Node:
     """By repeated squaring: 2 log2(m) products at most."""
     _half("ComplexPow", f.dim)
-    one = F.ComplexPair(spread(F.IntCst(1), f.dim // 2), F.Zero(f.dim // 2))
     result, square, left = None, f, abs(m)
     while left:
         if left % 2:
@@ -314,8 +318,8 @@ def _power(f: Node, m: int) -> Node:
         left //= 2
         square = F.ComplexMult(square, square) if left else square
     if result is None:
-        return one
-    return F.ComplexDivide(one, result) if m < 0 else result
+        return F.ComplexPair(spread(F.IntCst(1), f.dim // 2), F.Zero(f.dim // 2))
+    return _inverse(*_parts("ComplexPow", result)) if m < 0 else result
 
 
 composite(
