@@ -1,4 +1,4 @@
-"""Makes `agreement` and `programs` importable."""
+"""Makes `agreement`, `cases` and `programs` importable."""
 
 import sys
 from pathlib import Path

@@ -8,6 +8,7 @@ import ml_dtypes  # noqa: F401  NumPy then knows the name of bfloat16
 import numpy as np
 import pytest
 from agreement import agree
+from cases import ALIASES, CASES, EXTREMUM, GAUSSIAN, SHIFTED_EXP, SUM
 from programs import run
 
 from jaxkeops import ir
@@ -19,25 +20,6 @@ from jaxkeops.ir import Input
 from jaxkeops.ir.interpret import interpret
 from jaxkeops.schedule import lower
 
-ALIASES = ["g = Pm(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(2)", "e = Vi(2)"]
-CASES = [
-    ("Sum", "Exp(-g * SqDist(x, y)) * b"),
-    ("Sum", "Grad(Exp(-g * SqDist(x, y)) * b, x, e)"),
-    ("Sum", "Grad(Exp(-g * SqDist(x, y)) * b, g, e)"),
-    ("Sum", "Grad(Grad(Exp(-g * SqDist(x, y)) * b, x, e), y, x)"),
-    ("Sum", "Exp(Sin(y)) * Norm2(x - y) + Log(g * g + 1)"),
-    ("Sum", "(x | y) * b / (1 + SqNorm2(x))"),
-    ("Sum", "IntCst(1)"),
-    ("Sum", "Rsqrt(SqDist(x, x)) + Clamp(b, 0, 1)"),
-    ("LogSumExp", "-g * SqDist(x, y)"),
-    ("LogSumExp", "(x | y) + Elem(b, 0)"),
-    ("LogSumExp", "100 * Elem(y, 1)"),
-    ("Min_ArgMin", "SqDist(x, y)"),
-    ("Max_ArgMax", "x * y - Exp(y)"),
-    ("ArgMin", "Round(Elem(y, 0), 0)"),
-    ("LogSumExp", "x * y"),
-    ("Max_SumShiftExp", "-g * SqDist(x, y)"),
-]
 LISTS = [(1, "SqDist(x, y)"), (5, "SqDist(x, y)"), (400, "SqDist(x, y)"), (3, "Sin(9 * x * y)")]
 every_level = pytest.mark.parametrize("level", levels())
 
@@ -82,7 +64,7 @@ def test_lists_agree_with_the_interpreter(count, formula, dtype, level, rng):
 @pytest.mark.parametrize("over_rows", [1, 2])
 def test_sums_over_rows_agree_with_the_interpreter(over_rows, dtype, level, rng):
     machine = levels()[level]
-    program = program_of("Sum", CASES[0][1], dtype, machine, over_rows=over_rows)
+    program = program_of("Sum", GAUSSIAN, dtype, machine, over_rows=over_rows)
     arrays = sample(rng, 37, 300, dtype)
     results = run(program, machine, arrays, 37, 300)
     agree(program, results, interpret(program, arrays, 37, 300))
@@ -139,7 +121,7 @@ def test_arm_code_calls_nothing(reduction, formula, machine):
 @pytest.mark.parametrize("N", [1, 255, 256, 257, 513])
 def test_tiles_that_are_not_full(M, N, rng):
     machine = llvm.host()
-    for reduction, formula in (CASES[0], CASES[8], CASES[11]):
+    for reduction, formula in (SUM, SHIFTED_EXP, EXTREMUM):
         program = program_of(reduction, formula, "float64", machine)
         arrays = sample(rng, M, N, "float64")
         results = run(program, machine, arrays, M, N)

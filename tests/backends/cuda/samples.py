@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+from cases import ALIASES
 
 from jaxkeops.backends import cuda, llvm
 from jaxkeops.backends.cuda import Cut
@@ -13,26 +14,6 @@ from jaxkeops.formula import OPS, F, Formula, Node, Var, make_formula, read_form
 from jaxkeops.ir import Input, Program
 from jaxkeops.schedule import lower
 
-ALIASES = ["g = Pm(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(2)", "e = Vi(2)"]
-GAUSSIAN = "Exp(-g * SqDist(x, y)) * b"
-CASES = [
-    ("Sum", GAUSSIAN),
-    ("Sum", f"Grad({GAUSSIAN}, x, e)"),
-    ("Sum", f"Grad({GAUSSIAN}, g, e)"),
-    ("Sum", "Exp(Sin(y)) * Norm2(x - y) + Log(g * g + 1)"),
-    ("Sum", "(x | y) * b / (1 + SqNorm2(x))"),
-    ("Sum", "IntCst(1)"),
-    ("Sum", "Rsqrt(SqDist(x, x)) + Clamp(b, 0, 1)"),
-    ("LogSumExp", "-g * SqDist(x, y)"),
-    ("LogSumExp", "(x | y) + Elem(b, 0)"),
-    ("LogSumExp", "100 * Elem(y, 1)"),
-    ("LogSumExp", "x * y"),
-    ("Max_SumShiftExp", "-g * SqDist(x, y)"),
-    ("Min_ArgMin", "SqDist(x, y)"),
-    ("Max_ArgMax", "x * y - Exp(y)"),
-    ("Max", "x * y"),
-    ("ArgMin", "Round(Elem(y, 0), 0)"),
-]
 LISTS = [(1, "SqDist(x, y)"), (5, "SqDist(x, y)"), (3, "Sin(9 * x * y)"), (70, "SqDist(x, y)")]
 REGISTER_ENTRIES = 16  # longer lists of these tests are in the workspace
 SMALL = Cut(rows=2, threads=32, tile=64, chunk=16)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 import toolkit
-from samples import CASES, GAUSSIAN, LISTS, REGISTER_ENTRIES, SMALL, program_of, registry
+from cases import CASES, GAUSSIAN
+from samples import LISTS, REGISTER_ENTRIES, SMALL, program_of, registry
 
 from jaxkeops import ir
 from jaxkeops.backends import cuda, llvm

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import pytest
 import toolkit
-from samples import GAUSSIAN
+from cases import GAUSSIAN
 
 from jaxkeops.backends import cuda
 from jaxkeops.formula import make_formula, read_formulas

@@ -9,17 +9,9 @@ import ml_dtypes  # noqa: F401  NumPy then knows the name of bfloat16
 import numpy as np
 import pytest
 from agreement import agree
+from cases import CASES, EXTREMUM, GAUSSIAN, SHIFTED_EXP, SUM
 from emulation import Emulated, build, eps_of
-from samples import (
-    CASES,
-    GAUSSIAN,
-    LISTS,
-    REGISTER_ENTRIES,
-    SMALL,
-    arrays_of,
-    program_of,
-    registry,
-)
+from samples import LISTS, REGISTER_ENTRIES, SMALL, arrays_of, program_of, registry
 
 from jaxkeops import ir
 from jaxkeops.backends import cuda, llvm
@@ -144,7 +136,7 @@ def test_data_of_16_bits_give_the_results_of_float32_rounded_once(dtype, kernels
 @pytest.mark.parametrize("M", [1, 32, 33, 63, 64, 65])
 @pytest.mark.parametrize("N", [1, 3, 4, 16, 17, 63, 64, 65, 130])
 def test_tiles_that_are_not_full(M, N, kernels, rng):
-    for reduction, formula in (CASES[0], CASES[7], CASES[12]):
+    for reduction, formula in (SUM, SHIFTED_EXP, EXTREMUM):
         kernel = kernels[reduction, formula, "float64"]
         arrays = arrays_of(kernel.program, rng, M, N)
         agree(kernel.program, kernel.run(arrays, M, N), interpret(kernel.program, arrays, M, N))
@@ -161,7 +153,7 @@ def test_what_is_empty_gets_the_value_of_an_empty_reduction(M, N, kernels, rng):
 
 @pytest.mark.parametrize("splits", [1, 2])
 def test_batches_broadcast(splits, kernels, rng):
-    for what in (CASES[0], ("over rows", 1), CASES[12]):
+    for what in (SUM, ("over rows", 1), EXTREMUM):
         kernel = kernels[*what, "float64"]
         M, N = 70, 130
         extents = [(2, 3), (1, 3), (2, 1), (1, 1), (2, 3)]
@@ -186,7 +178,7 @@ def test_any_cut_gives_the_same(tmp_path, rng):
         cuda.Cut(rows=3, threads=32, tile=64, chunk=4),
         cuda.Cut(rows=8, threads=128, tile=64, chunk=64),
     ]
-    programs = [program_of(*CASES[number], "float32") for number in (0, 7, 12)]
+    programs = [program_of(*case, "float32") for case in (SUM, SHIFTED_EXP, EXTREMUM)]
     built = build(tmp_path, [(p, cuda.emit(p, cut)) for p in programs for cut in cuts])
     for program in programs:
         arrays = arrays_of(program, rng, 150, 200)

@@ -10,8 +10,9 @@ import ml_dtypes  # noqa: F401  NumPy then knows the name of bfloat16
 import numpy as np
 import pytest
 from agreement import agree
+from cases import GAUSSIAN
 from emulation import Emulated, build
-from samples import GAUSSIAN, LOOPS, MATRICES, arrays_of, program_with_loops
+from samples import LOOPS, MATRICES, arrays_of, program_with_loops
 
 from jaxkeops.backends import cuda
 from jaxkeops.ir.interpret import interpret

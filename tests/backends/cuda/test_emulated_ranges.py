@@ -7,8 +7,9 @@ import shutil
 import numpy as np
 import pytest
 from agreement import agree
+from cases import CASES, GAUSSIAN, SUM
 from emulation import Emulated, Pattern, build
-from samples import CASES, GAUSSIAN, LOOPS, SMALL, arrays_of, program_of, program_with_loops
+from samples import LOOPS, SMALL, arrays_of, program_of, program_with_loops
 
 from jaxkeops.backends import cuda
 from jaxkeops.ir import ListOutput
@@ -93,7 +94,7 @@ def test_each_row_takes_the_columns_of_its_block(what, splits, dtype, kernels, r
         )
 
 
-@pytest.mark.parametrize("what", [CASES[0], "over rows"], ids=str)
+@pytest.mark.parametrize("what", [SUM, "over rows"], ids=str)
 def test_ranges_without_rows_or_columns(what, kernels, rng):
     kernel = kernels[what]
     arrays = arrays_of(kernel.program, rng, M, N)
@@ -110,7 +111,7 @@ def test_ranges_without_rows_or_columns(what, kernels, rng):
 
 
 def test_more_blocks_than_threads_that_read_them(kernels, rng):
-    kernel = kernels[CASES[0]]
+    kernel = kernels[SUM]
     arrays = arrays_of(kernel.program, rng, M, N)
     rows = np.stack([np.arange(M), np.arange(1, M + 1)], 1)
     starts = rng.integers(0, N - 20, 3 * M)
@@ -122,7 +123,7 @@ def test_more_blocks_than_threads_that_read_them(kernels, rng):
 
 
 def test_batch_elements_share_the_ranges(kernels, rng):
-    kernel = kernels[CASES[0]]
+    kernel = kernels[SUM]
     arrays = arrays_of(kernel.program, rng, M, N, (2,))
     results = kernel.run(arrays, M, N, ranges=pattern(), splits=2)
     for k in range(2):
@@ -131,7 +132,7 @@ def test_batch_elements_share_the_ranges(kernels, rng):
 
 
 def test_ranges_beyond_the_arrays_are_cut_off(kernels, rng):
-    kernel = kernels[CASES[0]]
+    kernel = kernels[SUM]
     arrays = arrays_of(kernel.program, rng, M, N)
     wild = pattern([[-5, 9], [220, 2**40]], [2, 99], [[-3, 2], [490, 2**50], [8, 4]])
     tame = pattern([[0, 9], [220, M]], [2, 3], [[0, 2], [490, N], [8, 8]])

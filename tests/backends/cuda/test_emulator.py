@@ -11,17 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import EXTREMUM, GAUSSIAN, SHIFTED_EXP, SUM
 from emulation import build
-from samples import (
-    CASES,
-    GAUSSIAN,
-    LOOPS,
-    MATRICES,
-    SMALL,
-    arrays_of,
-    program_of,
-    program_with_loops,
-)
+from samples import LOOPS, MATRICES, SMALL, arrays_of, program_of, program_with_loops
 
 from jaxkeops.backends import cuda
 
@@ -54,7 +46,7 @@ def planted(given: cuda.Source, old: str, new: str) -> cuda.Source:
 
 
 def test_a_missing_barrier_shows_in_another_order_of_threads(tmp_path, rng):
-    program = program_of(*CASES[0], "float64")
+    program = program_of(*SUM, "float64")
     good = source(program)
     faulty = planted(good, BARRIER, "")
     kernels = build(tmp_path, [(program, good), (program, faulty)])
@@ -103,7 +95,7 @@ def test_every_barrier_of_a_tile_of_pairs_is_needed(units, tmp_path, rng):
 
 
 def test_the_barrier_before_rows_are_scaled_is_needed(tmp_path, rng):
-    program = program_of(*CASES[0], "float32")
+    program = program_of(*SUM, "float32")
     right = cuda.emit(program, replace(SMALL, scaled=True))
     barrier = f"{BARRIER}    Real squares"
     assert right.text.count(barrier) == 1
@@ -116,7 +108,7 @@ def test_the_barrier_before_rows_are_scaled_is_needed(tmp_path, rng):
 
 
 def test_a_barrier_that_not_all_threads_reach_is_a_deadlock(tmp_path, rng):
-    program = program_of(*CASES[0], "float64")
+    program = program_of(*SUM, "float64")
     faulty = planted(
         source(program), BARRIER, "if (threadIdx.x) from_lane(0, 1); else __syncthreads();\n"
     )
@@ -126,7 +118,7 @@ def test_a_barrier_that_not_all_threads_reach_is_a_deadlock(tmp_path, rng):
 
 
 def test_more_shared_memory_than_there_is_is_refused(tmp_path, rng):
-    program = program_of(*CASES[0], "float64")
+    program = program_of(*SUM, "float64")
     given = cuda.emit(program, replace(SMALL, tile=64 * 256))
     (kernel,) = build(tmp_path, [(program, given)])
     with pytest.raises(AssertionError, match="shared memory"):
@@ -158,7 +150,7 @@ def test_a_read_beyond_an_array_is_found(fault, tmp_path):
 def read_too_far(folder: Path, fault: bool) -> None:
     """In a process with AddressSanitizer: every kind of kernel, or one that reads too many rows."""
     rng = np.random.default_rng(0)
-    programs = [program_of(*case, "float32") for case in (CASES[0], CASES[7], CASES[12])]
+    programs = [program_of(*case, "float32") for case in (SUM, SHIFTED_EXP, EXTREMUM)]
     programs.append(program_of("KMin_ArgKMin", "SqDist(x, y)", "float32", count=5))
     sources = [source(program) for program in programs]
     for program in programs[:2]:
