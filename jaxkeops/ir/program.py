@@ -103,17 +103,18 @@ Accumulator = Total | ShiftedExp | Extremum | Lowest
 
 @dataclass(frozen=True)
 class Distance:
-    """The squared distance of a row and a column, of which the one value of a program is made.
+    """The distance of a row and a column that the one value of a program is.
 
     A backend may find out by other numbers which pairs cannot be among the least.
 
     rows, columns: the coordinates of both, about zero: an `Each`, or one by one.
-    root: whether the value is the square root of the squared distance; else it is that itself.
+    metric: "squared", the sum of the squares of their differences, "euclidean", its root, or
+            "manhattan", the sum of their sizes.
     """
 
     rows: tuple[Scalar, ...]
     columns: tuple[Scalar, ...]
-    root: bool
+    metric: str
 
     @property
     def count(self) -> int:

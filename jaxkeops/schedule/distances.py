@@ -1,8 +1,8 @@
-"""Finds squared distances of rows and columns: what they are made of, and where they are all."""
+"""Finds distances of rows and columns: what they are made of, and where they are all."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .. import ir
 from ..ir import COLUMN, COMPONENT, PAIR, PARAMETER, ROW, Apply, Centre, Each, Fold, Load, Scalar
@@ -27,8 +27,11 @@ def distance_of(
             pass
         case _:
             return None
-    root = is_named(value, "sqrt")
-    ends = _ends(value.inside[0] if root else value)
+    metric, ends = "squared", _ends(value, squared_difference)
+    if is_named(value, "sqrt"):
+        metric, ends = "euclidean", _ends(value.inside[0], squared_difference)
+    elif ends is None:
+        metric, ends = "manhattan", _ends(value, _size_of_difference)
     if ends is None or not FEWEST <= sum(ir.width(x) for x, _ in ends) <= MOST:
         return None
     centred = []
@@ -40,16 +43,18 @@ def distance_of(
             moved = [rewriter.rebuilt(x, [body]) for body in moved]
         centred.append(moved)
     rows, columns = zip(*centred, strict=True)
-    return ir.Distance(rows, _side_by_side(columns, rewriter), root)
+    return ir.Distance(rows, _side_by_side(columns, rewriter), metric)
 
 
-def _ends(value: Scalar) -> list[tuple[Scalar, Scalar]] | None:
-    """What is of a row and what of a column, in pairs, if `value` sums their squared differences.
+def _ends(
+    value: Scalar, pattern: Callable[[Scalar], tuple[Scalar, Scalar] | None]
+) -> list[tuple[Scalar, Scalar]] | None:
+    """What is of a row and what of a column, in pairs, if `value` sums terms of a pattern.
 
     One pair of `Each`, whose columns lie side by side as they were given, or of numbers.
     """
     if isinstance(value, Fold):
-        found = squared_difference(value.body)
+        found = pattern(value.body)
         if found is None or not _is_side_by_side(found[1]):
             return None
         x, y = found
@@ -60,7 +65,7 @@ def _ends(value: Scalar) -> list[tuple[Scalar, Scalar]] | None:
         if is_named(part, "add"):
             stack.extend(reversed(part.inside))
             continue
-        found = squared_difference(part)
+        found = pattern(part)
         if found is None or any(isinstance(s, Fold) for s in ir.topological(found)):
             return None
         terms.append(found)
@@ -71,11 +76,18 @@ def squared_difference(square: Scalar) -> tuple[Scalar, Scalar] | None:
     """(row, column) if it is the square of their difference, of components or not."""
     if not is_named(square, "mul") or square.inside[0] is not square.inside[1]:
         return None
-    difference = square.inside[0]
+    return _ends_of(square.inside[0])
+
+
+def _size_of_difference(size: Scalar) -> tuple[Scalar, Scalar] | None:
+    return _ends_of(size.inside[0]) if is_named(size, "abs") else None
+
+
+def _ends_of(difference: Scalar) -> tuple[Scalar, Scalar] | None:
     if not is_named(difference, "sub"):
         return None
     x, y = sorted(difference.inside, key=lambda end: end.rate & PAIR)
-    loop = square.rate & COMPONENT
+    loop = difference.rate & COMPONENT
     return (x, y) if (x.rate, y.rate) == (ROW | loop, COLUMN | loop) else None
 
 

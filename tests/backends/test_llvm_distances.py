@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from jaxkeops import ir
 from jaxkeops.backends.llvm.fixed_point import most
 from jaxkeops.backends.llvm.host import levels
 from jaxkeops.formula import make_formula, read_formulas
@@ -25,6 +26,9 @@ FORMULAS = {
     "written out": ("SqDist(x, y)", ("x = Vi(3)", "y = Vj(3)")),
     "an odd number": ("SqDist(x, y)", ("x = Vi(9)", "y = Vj(9)")),
     "long": ("SqDist(x, y)", ("x = Vi(50)", "y = Vj(50)")),
+    "absolute": ("Sum(Abs(x - y))", ("x = Vi(3)", "y = Vj(3)")),
+    "long absolute": ("Sum(Abs(x - y))", ("x = Vi(41)", "y = Vj(41)")),
+    "absolute, one more than a register": ("Sum(Abs(x - y))", ("x = Vi(17)", "y = Vj(17)")),
     "a root": ("Sqrt(SqDist(x, y))", ("x = Vi(2)", "y = Vj(2)")),
     "scaled": ("SqDist(x, y * p)", ("x = Vi(4)", "y = Vj(4)", "p = Pm(4)")),
     "parts of inputs": (
@@ -154,9 +158,14 @@ def sized(program):
 @pytest.mark.parametrize("count", [2, 3, 16, 784, 2048])
 def test_no_sum_of_products_overflows(count):
     # |q|^2 / 2 - p.q, and room for limits above it.
-    assert 1.5 * count * most(count) ** 2 < 2**31 - 2**9
-    assert 250 < most(count) < 2**15
-    assert most(count) == 2**15 - 1 or 1.5 * count * (most(count) + 1) ** 2 > 2**31 - 2**11
+    coordinates = (ir.load(0, 0, "i"),) * count
+    greatest = most(ir.Distance(coordinates, coordinates, "squared"))
+    assert 1.5 * count * greatest**2 < 2**31 - 2**9
+    assert 250 < greatest < 2**15
+    assert greatest == 2**15 - 1 or 1.5 * count * (greatest + 1) ** 2 > 2**31 - 2**11
+    greatest = most(ir.Distance(coordinates, coordinates, "manhattan"))
+    assert 2 * greatest < 2**15
+    assert 2 * greatest * count < 2**31 - 2**9
 
 
 @pytest.mark.parametrize(
@@ -173,7 +182,9 @@ def test_no_sum_of_products_overflows(count):
         ("SqDist(x, y) * p", "ArgMin", None, None),  # p may be negative
         ("SqDist(x, y) + (x | y)", "ArgMin", None, None),
         ("WeightedSqDist(w, u, v)", "ArgMin", None, None),
-        ("Sum(Abs(x - y))", "ArgMin", None, None),
+        ("Sum(Abs(x - y))", "ArgMin", None, 3),
+        ("Sum(Abs(u - v))", "ArgKMin", 2, 40),
+        ("Sum(Abs(x + y))", "ArgMin", None, None),
         ("Square(Elem(x, 0) - Elem(y, 0))", "ArgMin", None, None),
     ],
 )
@@ -213,7 +224,12 @@ def test_limits_hold_for_the_worst_roundings(rng):
     if not machine.madd:
         return
     D = 50
-    step = 2.0 ** math.ceil(math.log2(1.5 / most(D)))
+    step = 2.0 ** math.ceil(
+        math.log2(
+            1.5
+            / most(program_of("long", "Min_ArgMin", None, "float32", list(levels())[-1]).distance)
+        )
+    )
     x = np.full((16, D), 0.49 * step, "float32")
     y = rng.choice([-1.0, 1.0], (N, D)).astype("float32")
     y[300] = 0.51 * step

@@ -16,7 +16,7 @@ from .accumulators import Totals, accumulation
 from .builder import Builder, Module
 from .columns import emit_columns
 from .fixed_point import emit_step, reciprocal_of_step
-from .fixed_rows import FixedRows
+from .fixed_rows import fixed_rows
 from .frame import Frame
 from .layout import MOST_COLUMNS, Layout
 from .parts import carry_columns
@@ -85,7 +85,7 @@ def _blocks(frame: Frame, roots: Sequence[Scalar], layout: Layout, count: int) -
     with b.loop("%begin", "%end", step, carry=totals.start(), nonempty=True) as block:
         end = b.op("add", block.index, "1", "i64") if single else "%end"
         rows = Rows(frame, layout, block.index, end, count, roots)
-        fixed = FixedRows(frame, layout, rows.known[0], reciprocal) if reciprocal else None
+        fixed = fixed_rows(frame, layout, rows.known[0], reciprocal) if reciprocal else None
         made = accumulation(frame, layout, rows.known, with_index, fixed)
         carried = carry_columns(frame, layout, made, rows.known)
         if single:

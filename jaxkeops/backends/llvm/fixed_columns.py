@@ -40,7 +40,8 @@ def fill_records(b: Builder, program: Program) -> None:
         else:
             squares, inside = _one_by_one(frame, columns.index, record, reciprocal)
         norm = b.address(record, str(words), "i32")
-        b.store(b.op("lshr", squares, "1", "i32"), norm, "i32", WORD_BYTES)
+        first = "0" if distance.metric == "manhattan" else b.op("lshr", squares, "1", "i32")
+        b.store(first, norm, "i32", WORD_BYTES)
         with b.when(b.let(f"xor i1 {inside}, true"), rare=True):
             with b.loop("0", str(words), nonempty=True) as turns:
                 b.store("0", b.address(record, turns.index, "i32"), "i32", WORD_BYTES)
@@ -53,7 +54,7 @@ def _beside(frame: Frame, each: Each, j: str, record: str, reciprocal: str) -> t
     assert distance is not None
     type, short = vector("i32", b.width), vector("i16", b.width)
     whole, left = each.count // b.width * b.width, each.count % b.width
-    tail = "<" + ", ".join(f"i1 {'true' if k < left else 'false'}" for k in range(b.width)) + ">"
+    tail, words = (_first_lanes(b, count) for count in (left, left + left % 2))
 
     def add(c: str, held: list[str], mask: str) -> list[str]:
         (name,) = along(frame, [each.body], j, c, mask)
@@ -62,7 +63,8 @@ def _beside(frame: Frame, each: Each, j: str, record: str, reciprocal: str) -> t
         if mask:
             integers = b.select(mask, integers, "zeroinitializer", type)
             inside = b.either(inside, b.opposite(mask))
-            b.masked_store(b.convert("trunc", integers, type, short), place, mask, "i16")
+            # To the end of the last word: of an odd number of coordinates, 0 is one more.
+            b.masked_store(b.convert("trunc", integers, type, short), place, words, "i16")
         else:
             b.store(b.convert("trunc", integers, type, short), place, short, 2)
         return [squares_of(b, [integers], held[0]), b.both(inside, held[1])]
@@ -78,6 +80,10 @@ def _beside(frame: Frame, each: Each, j: str, record: str, reciprocal: str) -> t
     squares = b.call("i32", f"llvm.vector.reduce.add.v{b.width}i32", (type, held[0]))
     beyond = b.any(b.opposite(held[1]))
     return squares, b.let(f"xor i1 {beyond}, true")
+
+
+def _first_lanes(b: Builder, count: int) -> str:
+    return "<" + ", ".join(f"i1 {'true' if k < count else 'false'}" for k in range(b.width)) + ">"
 
 
 def _one_by_one(frame: Frame, j: str, record: str, reciprocal: str) -> tuple[str, str]:

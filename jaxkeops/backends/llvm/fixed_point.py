@@ -1,8 +1,9 @@
 """Coordinates in fixed point: integers of 16 bits times a step that a call has in common.
 
-A column's record is a word for each two of its coordinates, and one for half of their squares. The
-step is a power of two, so that nothing is rounded but to whole steps. It is found from a sample of
-the columns: one that lies beyond has a record that says so, and a row that does has none.
+A column's record is a word for each two of its coordinates, and one that gauges begin with: half of
+their squares, or 0 where differences are summed. The step is a power of two, so that nothing is
+rounded but to whole steps. It is found from a sample of the columns: one that lies beyond has a
+record that says so, and a row that does has none.
 """
 
 from __future__ import annotations
@@ -23,16 +24,20 @@ FEWEST, MOST = 2, 7
 ROOM = 1.5
 # The step stays where its square is far from underflow and overflow of float32.
 LEAST_STEP, GREATEST_STEP = 2.0**-40, 2.0**40
-# Half the squares of a column that is beyond: less than that of any row that is not, so that no
-# pair with it is passed over.
+# What the gauges of a column begin with that is beyond: they are less than those of any other, so
+# that no pair with it is passed over.
 BEYOND = -(2**31) + 1
 
 
-def most(count: int) -> int:
-    """The greatest integer of a coordinate, of `count`: no sum of products then overflows.
+def most(distance: Distance) -> int:
+    """The greatest integer of a coordinate: no gauge then overflows.
 
-    Those are at most 3/2 of the square of it for each coordinate; some more are left for limits.
+    Those by products are at most 3/2 of its square for each coordinate; some more are left for
+    limits. Differences have 16 bits themselves.
     """
+    if distance.metric == "manhattan":
+        return 2**14 - 1
+    count = distance.count
     return min(2**15 - 1, math.isqrt(2 * (2**31 - 2**10) // (3 * count)))
 
 
@@ -60,7 +65,7 @@ def emit_step(module: Module, program: Program) -> None:
     (reach,) = sample.values
     if program.dtype == "float64":
         reach = b.convert("fptrunc", reach, "double", "float")
-    least = single.mul(reach, single.const(ROOM / most(distance.count)))
+    least = single.mul(reach, single.const(ROOM / most(distance)))
     least = single.max(least, single.const(LEAST_STEP))  # in this order, of NaN too
     least = single.min(least, single.const(GREATEST_STEP))
     # The power of two that is not below.
@@ -115,7 +120,7 @@ def over_coordinates(
 
 def rounded(b: Builder, scaled: str, distance: Distance) -> tuple[str, str]:
     """(integers, mask of those in range) of coordinates in steps; others, NaN too, become 0."""
-    inside = b.compare("ole", b.abs(scaled), b.const(float(most(distance.count))))
+    inside = b.compare("ole", b.abs(scaled), b.const(float(most(distance))))
     kept = b.select(inside, b.rint(scaled), b.const(0.0))
     return b.convert("fptosi", kept, b.type, vector("i32", b.width)), inside
 
@@ -147,6 +152,17 @@ def add_products(b: Builder, total: str, row: str, column: str) -> str:
     halves = vector("i16", 2 * b.width)
     words = [(halves, b.convert("bitcast", word, type, halves)) for word in (row, column)]
     return b.op("add", total, b.call(type, f"llvm.x86.{name}", *words), type)
+
+
+def add_differences(b: Builder, total: str, minus_row: str, column: str) -> str:
+    """total + how far both integers of words are from each other."""
+    type, halves = vector("i32", b.width), vector("i16", 2 * b.width)
+    words = [b.convert("bitcast", word, type, halves) for word in (minus_row, column)]
+    difference = b.op("add", *words, halves)
+    name = f"llvm.abs.v{2 * b.width}i16"
+    sizes = b.call(halves, name, (halves, difference), ("i1", "false"))
+    ones = b.splat(str(1 << 16 | 1), "i32")
+    return add_products(b, total, b.convert("bitcast", sizes, halves, type), ones)
 
 
 def record_of(frame: Frame, j: str) -> str:

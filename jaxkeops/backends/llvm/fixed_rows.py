@@ -1,18 +1,26 @@
-"""Rows in fixed point, and what follows from their integers about squared distances.
+"""Rows in fixed point, and what follows from their integers about distances.
 
-For a row x and a column y in steps, moved to the centre, with their nearest integers p and q:
-`halves` gives |q|^2 / 2 - p.q, rounded down, in integers and without error. That is half of
-|p - q|^2 - |p|^2; and | |x - y| - |p - q| | <= |x - p| + |y - q| <= sqrt(D), as each coordinate is
-off by half a step. So a distance has a limit that the halves of no pair exceed that is as near.
+For each row and column there is a gauge, an integer without error that grows with their distance.
+That of their nearest integers is off by what each coordinate is, half a step for the row and half a
+step for the column; so a distance has a limit that the gauge of no pair exceeds that is as near.
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from .evaluate import Known
-from .fixed_point import add_products, over_coordinates, record_of, rounded, squares_of, word_of
+from .fixed_point import (
+    add_differences,
+    add_products,
+    over_coordinates,
+    record_of,
+    rounded,
+    squares_of,
+    word_of,
+)
 from .frame import Frame
 from .layout import WORD_BYTES, Layout
 from .spelling import vector
@@ -23,15 +31,25 @@ OFF = 1.01
 # Integers become float32, and sums of them are rounded a few times.
 ROUNDED = 2.0**-19
 UNLIMITED = 2**31 - 1
-LAST_LIMIT = 2147483520.0  # the greatest float32 below 2^31; no half is greater
+LAST_LIMIT = 2147483520.0  # the greatest float32 below 2^31; no gauge is greater
 WRITTEN_OUT = 8  # words: of more, there is a loop over them
 
 
-class FixedRows:
+def fixed_rows(frame: Frame, layout: Layout, known: Known, reciprocal: str) -> FixedRows:
+    """The rows of one vector.
+
+    reciprocal: of the step, in all lanes; of anything where columns have no records.
+    """
+    distance = frame.program.distance
+    assert distance is not None
+    kind = ByDifferences if distance.metric == "manhattan" else ByProducts
+    return kind(frame, layout, known, reciprocal)
+
+
+class FixedRows(ABC):
     """The rows of one vector. usable: an i1, whether all are in range and columns have records."""
 
     def __init__(self, frame: Frame, layout: Layout, known: Known, reciprocal: str) -> None:
-        """reciprocal: of the step, in all lanes; of anything where columns have no records."""
         distance = frame.program.distance
         assert distance is not None
         b = frame.b
@@ -65,13 +83,11 @@ class FixedRows:
         return b.convert("sitofp", squares, self.type, b.type), inside
 
     def loaded(self) -> list[str]:
-        """What `halves` takes of the rows in a loop, loaded before it."""
+        """What `gauges` takes of the rows in a loop, loaded before it."""
         return [self._row(str(k)) for k in range(self.words if self.words <= WRITTEN_OUT else 0)]
 
-    def halves(self, rows: Sequence[str], first: str, count: int) -> list[str]:
-        """For `count` columns from `first` on, half of what the squared distance exceeds the row's
-        square by.
-        """
+    def gauges(self, rows: Sequence[str], first: str, count: int) -> list[str]:
+        """The gauges of `count` columns from `first` on."""
         b, width = self.frame.b, self.frame.program.column_width
         record = record_of(self.frame, first)
         records = [b.address(record, str(k * width)) for k in range(count)]
@@ -95,9 +111,7 @@ class FixedRows:
     ) -> list[str]:
         b = self.frame.b
         words = [self._splat(b.address(record, word, "i32")) for record in records]
-        return [
-            add_products(b, total, row, column) for total, column in zip(totals, words, strict=True)
-        ]
+        return [self._add(total, row, column) for total, column in zip(totals, words, strict=True)]
 
     def _splat(self, place: str) -> str:
         b = self.frame.b
@@ -108,16 +122,41 @@ class FixedRows:
         b = self.frame.b
         return b.select(b.compare_int("slt", a, other, self.type), a, other, self.type)
 
-    def limit(self, bound: str) -> str:
-        """What the halves of no pair exceed whose value is not above `bound`."""
+    def _whole(self, limit: str) -> str:
         b = self.frame.b
-        distance = bound if self.distance.root else b.sqrt(bound)
+        limit = b.min(limit, b.const(LAST_LIMIT))  # in this order, of NaN too
+        return b.convert("fptosi", limit, b.type, self.type)
+
+    @abstractmethod
+    def _add(self, total: str, row: str, column: str) -> str:
+        """total + what a word of a row and one of a column give to a gauge."""
+
+    @abstractmethod
+    def limit(self, bound: str) -> str:
+        """What the gauge of no pair exceeds whose value is not above `bound`."""
+
+    @abstractmethod
+    def limit_of_least(self, gauge: str) -> str:
+        """The same of the pair that has this gauge, of any column that is not beyond."""
+
+
+class ByProducts(FixedRows):
+    """Of integers p of a row and q of a column, |q|^2 / 2 - p.q, rounded down.
+
+    That is half of |p - q|^2 - |p|^2, and | |x - y| - |p - q| | <= |x - p| + |y - q| <= sqrt(D).
+    """
+
+    def _add(self, total: str, row: str, column: str) -> str:
+        return add_products(self.frame.b, total, row, column)
+
+    def limit(self, bound: str) -> str:
+        b = self.frame.b
+        distance = bound if self.distance.metric == "euclidean" else b.sqrt(bound)
         return self._limit(b.mul(distance, self.reciprocal), 1)
 
-    def limit_of_least(self, halves: str) -> str:
-        """The same of the pair that has these halves, of any column that is not beyond."""
+    def limit_of_least(self, gauge: str) -> str:
         b = self.frame.b
-        half = b.convert("sitofp", halves, self.type, b.type)
+        half = b.convert("sitofp", gauge, self.type, b.type)
         more = b.fma(self.squares, b.const(ROUNDED), b.const(2.0))
         squared = b.fma(half, b.const(2.0), b.add(self.squares, more))
         return self._limit(b.sqrt(b.max(squared, b.const(0.0))), 2)
@@ -128,8 +167,25 @@ class FixedRows:
         count = self.distance.count
         off = b.const(times * OFF * math.sqrt(count))
         most = b.fma(distance, b.const(1 + (count + 8) * EPS[b.dtype]), off)
-        squared = b.mul(most, most)
-        half = b.mul(squared, b.const(0.5 * (1 + ROUNDED)))
-        limit = b.fma(self.squares, b.const(-0.5 * (1 - ROUNDED)), b.add(half, b.const(2.0)))
-        whole = b.min(limit, b.const(LAST_LIMIT))  # in this order, of NaN too
-        return b.convert("fptosi", whole, b.type, self.type)
+        half = b.mul(b.mul(most, most), b.const(0.5 * (1 + ROUNDED)))
+        rest = b.add(half, b.const(2.0))
+        return self._whole(b.fma(self.squares, b.const(-0.5 * (1 - ROUNDED)), rest))
+
+
+class ByDifferences(FixedRows):
+    """The sum of |p - q| itself, which is off by D at most."""
+
+    def _add(self, total: str, row: str, column: str) -> str:
+        return add_differences(self.frame.b, total, row, column)
+
+    def limit(self, bound: str) -> str:
+        return self._limit(self.frame.b.mul(bound, self.reciprocal), 1)
+
+    def limit_of_least(self, gauge: str) -> str:
+        return self._limit(self.frame.b.convert("sitofp", gauge, self.type, self.frame.b.type), 2)
+
+    def _limit(self, distance: str, times: int) -> str:
+        b = self.frame.b
+        count = self.distance.count
+        grown = b.const(1 + ROUNDED + (count + 8) * EPS[b.dtype])
+        return self._whole(b.fma(distance, grown, b.const(times * OFF * count + 2)))

@@ -52,7 +52,7 @@ class Filtered:
         return tiles.values
 
     def _go_over(self, chunk: Tile) -> str:
-        """Stores the least halves of each tile; gives those of tiles without a column beyond."""
+        """Stores the least gauges of each tile; gives those of tiles without a column beyond."""
         b, fixed = self.frame.b, self.fixed
         size = self.frame.program.schedule.tile
         extent = b.op("sub", chunk.end, chunk.start, "i64")
@@ -64,8 +64,8 @@ class Filtered:
             lowest = ""
             for k in range(0, size, TOGETHER):
                 first = b.op("add", tiles.index, str(k), "i64") if k else tiles.index
-                for half in fixed.halves(loaded, first, min(TOGETHER, size - k)):
-                    lowest = fixed.least(half, lowest) if lowest else half
+                for gauge in fixed.gauges(loaded, first, min(TOGETHER, size - k)):
+                    lowest = fixed.least(gauge, lowest) if lowest else gauge
             b.store(lowest, self._minimum_of(chunk, tiles.index), fixed.type)
             known = b.compare_int("sgt", lowest, beyond, fixed.type)
             tiles.next = [

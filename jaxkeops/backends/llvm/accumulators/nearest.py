@@ -98,21 +98,21 @@ class Nearest:
         return self._take(row, chunk, left.values[0], bound)
 
     def _keep(self, chunk: Tile, groups: str) -> None:
-        """Stores the halves of the columns of a chunk, or the least of each group."""
+        """Stores the gauges of the columns of a chunk, or the least of each group."""
         b, fixed = self.frame.b, self.fixed
         loaded = fixed.loaded()
         with b.loop("0", groups) as group:
             place = b.op("mul", group.index, str(GROUP), "i64")
-            halves = fixed.halves(loaded, b.op("add", chunk.start, place, "i64"), GROUP)
+            gauges = fixed.gauges(loaded, b.op("add", chunk.start, place, "i64"), GROUP)
             kept = self._place(b.op("udiv", place, str(self.each), "i64"))
             for k in range(0, GROUP, self.each):
-                lowest = self._least(halves[k : k + self.each])
+                lowest = self._least(gauges[k : k + self.each])
                 b.store(lowest, b.address(kept, str(k // self.each), fixed.type), fixed.type)
 
-    def _least(self, halves: Sequence[str]) -> str:
-        lowest = halves[0]
-        for half in halves[1:]:
-            lowest = self.fixed.least(half, lowest)
+    def _least(self, gauges: Sequence[str]) -> str:
+        lowest = gauges[0]
+        for gauge in gauges[1:]:
+            lowest = self.fixed.least(gauge, lowest)
         return lowest
 
     def _place(self, number: str) -> str:
@@ -124,7 +124,7 @@ class Nearest:
         Two groups at a time: sorting takes as long as the integers of one do.
         """
         b, fixed = self.frame.b, self.fixed
-        unlimited, beyond = b.splat(str(UNLIMITED), "i32"), b.splat(str(BEYOND), "i32")
+        unlimited, beyond = b.splat(str(UNLIMITED), "i32"), b.splat(str(BEYOND // 2), "i32")
         carry = [(fixed.type, unlimited)] * self.shortlist.count
         pairs = b.op("udiv", groups, "2", "i64")
         with b.loop("0", pairs, carry=carry) as group:
@@ -133,7 +133,7 @@ class Nearest:
             rising = self._least(
                 [b.load(b.address(first, str(k), fixed.type), fixed.type) for k in range(entries)]
             )
-            known = b.compare_int("ne", rising, beyond, fixed.type)
+            known = b.compare_int("sgt", rising, beyond, fixed.type)
             rising = b.select(known, rising, unlimited, fixed.type)
             for k, held in enumerate(group.values):
                 group.next[k] = fixed.least(rising, held)
@@ -151,10 +151,10 @@ class Nearest:
         queued = b.load(b.address(queue, place, INDEX), INDEX, INDEX_BYTES)
         return b.convert("zext", queued, INDEX, "i64")
 
-    def _next(self, place: str, half: str, limit: str) -> str:
+    def _next(self, place: str, gauge: str, limit: str) -> str:
         """The place after `place` of the queue if what is there passes, else `place`."""
         b = self.frame.b
-        near = b.any(b.compare_int("sle", half, limit, self.fixed.type))
+        near = b.any(b.compare_int("sle", gauge, limit, self.fixed.type))
         return b.op("add", place, b.convert("zext", near, "i1", "i64"), "i64")
 
     def _queued(self, queue: str, kept: str, limit: str) -> str:
@@ -163,8 +163,8 @@ class Nearest:
         with b.loop("0", kept, carry=[("i64", "0")]) as turns:
             (place,) = turns.values
             self._put(queue, place, turns.index)
-            half = b.load(self._place(turns.index), fixed.type)
-            turns.next = [self._next(place, half, limit)]
+            gauge = b.load(self._place(turns.index), fixed.type)
+            turns.next = [self._next(place, gauge, limit)]
         return turns.values[0]
 
     def _columns_of_groups(self, chunk: Tile, count: str, limit: str) -> str:
@@ -175,11 +175,11 @@ class Nearest:
             (place,) = turns.values
             number = self._got(self.groups, turns.index)
             first = b.op("mul", number, str(self.each), "i64")
-            halves = fixed.halves(loaded, b.op("add", chunk.start, first, "i64"), self.each)
-            for k, half in enumerate(halves):
+            gauges = fixed.gauges(loaded, b.op("add", chunk.start, first, "i64"), self.each)
+            for k, gauge in enumerate(gauges):
                 column = b.op("add", first, str(k), "i64") if k else first
                 self._put(self.queue, place, column)
-                place = self._next(place, half, limit)
+                place = self._next(place, gauge, limit)
             turns.next = [place]
         return turns.values[0]
 
