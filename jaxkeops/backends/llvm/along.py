@@ -41,7 +41,7 @@ def _leaf(frame: Frame, j: str, mask: str) -> Source:
             return numbers(frame.input_row(asked.slot, j), c, asked.k)
         if isinstance(asked, Load):
             return numbers(frame.inputs[asked.slot], c, asked.k)
-        rows = [numbers(place, c, asked.k) for place in frame.centre_rows(asked.slot)]
+        rows = [numbers(place, c, asked.k) for place in frame.centre_rows[asked.slot]]
         total = rows[0]
         for name in rows[1:]:
             total = b.add(total, name)

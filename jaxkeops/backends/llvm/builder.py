@@ -15,6 +15,8 @@ from .flow import Body, Flow
 from .spelling import hexadecimal, item_bytes, suffix, vector
 
 ELEMENTS = {"float32": ("float", "i32", 32), "float64": ("double", "i64", 64)}
+# Integer instructions that give their first operand.
+NEUTRAL = {("add", "0"), ("sub", "0"), ("mul", "1")}
 
 
 class Module:
@@ -105,8 +107,8 @@ class Builder(Flow):
         if self.width == 1:
             return scalar
         type = vector(element or self.element, self.width)
-        first = self.let(f"insertelement {type} poison, {element or self.element} {scalar}, i64 0")
-        return self.let(
+        first = self.once(f"insertelement {type} poison, {element or self.element} {scalar}, i64 0")
+        return self.once(
             f"shufflevector {type} {first}, {type} poison, <{self.width} x i32> zeroinitializer"
         )
 
@@ -217,7 +219,9 @@ class Builder(Flow):
 
     def op(self, name: str, a: str, b: str, type: str | None = None) -> str:
         """An integer instruction by its LLVM name: add, sub, shl, lshr, ashr, and, or, xor."""
-        return self.let(f"{name} {type or self.int_type} {a}, {b}")
+        if (name, b) in NEUTRAL:
+            return a
+        return self.once(f"{name} {type or self.int_type} {a}, {b}")
 
     def compare_int(self, predicate: str, a: str, b: str, type: str | None = None) -> str:
         """A mask, by icmp: eq, ne, slt, sle, ult ..."""
@@ -326,7 +330,9 @@ class Builder(Flow):
 
     def address(self, pointer: str, index: str, element: str | None = None) -> str:
         """`pointer` advanced by `index` (an i64) elements, of the dtype if not told."""
-        return self.let(
+        if index == "0":
+            return pointer
+        return self.once(
             f"getelementptr inbounds {element or self.element}, ptr {pointer}, i64 {index}"
         )
 

@@ -91,6 +91,13 @@ class Flow:
         body.lines.append(f"  {name} = {text}")
         return name
 
+    def once(self, text: str) -> str:
+        """The result of an instruction without effects, appended if the block does not have it."""
+        shared = self.body.shared
+        if text not in shared:
+            shared[text] = (self.let(text),)
+        return shared[text][0]
+
     def comment(self, text: str) -> None:
         """Appends a comment line."""
         self.body.lines.append(f"  ; {text}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from ... import ir
 from ...ir import COMPONENT, Centre, Column, Const, Load, Program, Scalar
@@ -52,6 +53,10 @@ class Frame:
         self.inputs = {
             slot: b.load(b.address(inputs, str(slot), "ptr"), "ptr", 8) for slot in sorted(used)
         }
+        self.centre_rows = {
+            slot: self._centre_rows(slot)
+            for slot in dict.fromkeys(leaf.slot for leaf in order if isinstance(leaf, Centre))
+        }
         self.parameters = self._parameters(order)
 
     def _parameters(self, order: Sequence[Scalar]) -> Known:
@@ -77,16 +82,17 @@ class Frame:
         if isinstance(leaf, Load):
             return self._number(row, leaf, c)
         scalar, total = self.scalar, ""
-        for place in self.centre_rows(leaf.slot):
+        for place in self.centre_rows[leaf.slot]:
             number = self._number(place, leaf, c)
             total = scalar.add(total, number) if total else number
         return scalar.mul(total, scalar.const(0.25))
 
-    def centre_rows(self, slot: int) -> list[str]:
+    def _centre_rows(self, slot: int) -> list[str]:
         """The four rows of an input whose mean is its centre."""
         scalar = self.scalar
-        numbers = [scalar.op("mul", self.N, str(n), "i64") for n in range(4)]
-        return [self.input_row(slot, scalar.op("udiv", n, "4", "i64")) for n in numbers]
+        numbers = [scalar.op("mul", self.N, str(n), "i64") for n in range(1, 4)]
+        later = [self.input_row(slot, scalar.op("udiv", n, "4", "i64")) for n in numbers]
+        return [self.inputs[slot], *later]
 
     def input_row(self, slot: int, j: str) -> str:
         """Row `j` of an input."""
@@ -99,11 +105,12 @@ class Frame:
         names: dict[tuple[Scalar, str], str] = {}
         return lambda scalar, c: with_components(b, [scalar], known, names, c, leaf)[0]
 
-    def _number(self, row: str, leaf: Load | Centre, c: str = "") -> str:
-        """The number of a leaf in a row of its input, as the program computes with it."""
+    def _number(self, row: str, leaf: Load | Centre, c: str = "", after: int = 0) -> str:
+        """The number of a leaf `after` rows after one of its input, as the program computes it."""
         scalar, stored = self.scalar, self.program.stored
         type = element(stored)
-        place = self._place(row, leaf.k, leaf.stride, c, type)
+        k = leaf.k + after * self.program.inputs[leaf.slot].dim
+        place = self._place(row, k, leaf.stride, c, type)
         return after_load(scalar, scalar.load(place, type, item_bytes(type)), stored)
 
     def _place(self, row: str, k: int, stride: int, c: str, type: str | None = None) -> str:
@@ -111,11 +118,9 @@ class Frame:
         scalar = self.scalar
         if isinstance(c, Component):
             k, c = k + stride * c.offset, c.base
-        place = row
         if stride:
-            step = c if stride == 1 else scalar.op("mul", c, str(stride), "i64")
-            place = scalar.address(place, step, type)
-        return scalar.address(place, str(k), type) if k or not stride else place
+            row = scalar.address(row, scalar.op("mul", c, str(stride), "i64"), type)
+        return scalar.address(row, str(k), type)
 
     def partials(self) -> str:
         """Where the sums over rows go: one double for each column of all of them."""
@@ -128,6 +133,13 @@ class Frame:
 
     def at_one(self, leaves: Iterable[Scalar], j: str, rate: int) -> Known:
         """What is known of row, or of column, `j`: the same in all lanes."""
+        return self.at_next(leaves, j, 1, rate)[0]
+
+    def at_next(self, leaves: Iterable[Scalar], j: str, count: int, rate: int) -> list[Known]:
+        """What is known of each of `count` rows, or columns, from `j` on: the same in all lanes.
+
+        Their addresses are one register and constants.
+        """
         rows: dict[int, str] = {}
 
         def row(slot: int) -> str:
@@ -138,11 +150,12 @@ class Frame:
                 rows[slot] = self.input_row(slot, j)
             return rows[slot]
 
-        def number(leaf: Scalar, c: str = "") -> str:
+        def number(after: int, leaf: Scalar, c: str = "") -> str:
             match leaf:
                 case Load(slot=slot):
-                    name = self._number(row(slot), leaf, c)
+                    name = self._number(row(slot), leaf, c, after)
                 case Column(k=k, stride=stride):
+                    k += after * self.program.column_width
                     name = self.scalar.load(self._place(row(-1), k, stride, c))
                 case _:
                     raise AssertionError(leaf)
@@ -152,7 +165,7 @@ class Frame:
         for leaf in leaves:
             # Here and not inside of a loop, where they may first be asked for.
             row(leaf.slot if isinstance(leaf, Load) else -1)
-        return self.with_leaves(leaves, rate, number)
+        return [self.with_leaves(leaves, rate, partial(number, after)) for after in range(count)]
 
     def at_neighbours(self, leaves: Iterable[Scalar], first: str, rate: int) -> Known:
         """What is known of a row, or of a column, for each lane, from `first` on: all are there.

@@ -88,7 +88,7 @@ def over_columns(
     def block(first: str, columns: Sequence[Sequence[Known]], held: list[str]) -> list[str]:
         evaluate_by_turns(b, roots, [known for knowns in columns for known in knowns])
         for q, knowns in enumerate(columns):
-            held = step(knowns, b.op("add", first, str(q), "i64") if q else first, held)
+            held = step(knowns, b.op("add", first, str(q), "i64"), held)
         return held
 
     return over_blocks(frame, roots, rows, tile, carry, block)
@@ -113,12 +113,8 @@ def over_blocks(
         return _over_vectors(frame, leaves, rows, tile, carry, step)
 
     def block(first: str, columns: int, held: list[str]) -> list[str]:
-        places = []
-        for q in range(columns):
-            column = frame.at_one(
-                leaves, b.op("add", first, str(q), "i64") if q else first, ir.COLUMN
-            )
-            places.append([merged(column, row) for row in rows])
+        found = frame.at_next(leaves, first, columns, ir.COLUMN)
+        places = [[merged(column, row) for row in rows] for column in found]
         run_loops(b, roots, [known for knowns in places for known in knowns])
         return step(first, places, held)
 
