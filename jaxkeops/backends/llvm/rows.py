@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ... import ir
-from ...ir import ROW, Apply, Fold, Guard, Index, Load, Scalar, State
+from ...ir import COMPONENT, ROW, Apply, Fold, Guard, Index, Load, Scalar, State
 from .builder import Builder
-from .evaluate import Component, Known, component, evaluate
+from .evaluate import Component, Known, component, evaluate, prepare
 from .frame import FEW, Frame, lane_rows, leaves_at
 from .layout import Layout
 from .spelling import item_bytes, vector
@@ -43,14 +43,18 @@ class Rows:
         self.known: list[Known] = []
         last = b.op("sub", end, "1", "i64")
         turned = {slot: _vectors(frame, at, count) for slot, at in layout.turned.items()}
-        for slot, place in turned.items():
-            _turn(frame, slot, place, self.firsts, last)
         leaves = leaves_at(ROW, roots)
-        for r, numbers in enumerate(self.numbers):
-            known = _numbers(frame, leaves, turned, r, self.firsts[r], numbers, last)
+        for r, (first, numbers) in enumerate(zip(self.firsts, self.numbers, strict=True)):
+            read = numbers if frame.lanes_are_columns else _at_most(b, numbers, last)
+            for slot, place in turned.items():
+                _turn(frame, slot, place, r, first, read, last)
+            self.known.append(_numbers(frame, leaves, turned, r, first, read, last))
+        # Sums over components of the rows may then take what is packed.
+        early = [scalar for scalar in layout.packed if not _takes_sums(scalar)]
+        _pack(frame, layout, early, self.known)
+        for known in self.known:
             evaluate(b, _before_columns(roots), known)
-            self.known.append(known)
-        _pack(frame, layout, self.known)
+        _pack(frame, layout, [s for s in layout.packed if s not in early], self.known)
 
 
 def _before_columns(roots: Sequence[Scalar]) -> list[Scalar]:
@@ -71,16 +75,13 @@ def _numbers(
     turned: Mapping[int, Place],
     r: int,
     first: str,
-    rows: str,
+    read: str,
     last: str,
 ) -> Known:
     """The numbers of a vector of rows: from where they are turned, or from the input."""
-    b, type = frame.b, f"<{frame.b.width} x i64>"
+    b = frame.b
     if frame.lanes_are_columns:
         return frame.at_one(leaves, first, ROW)
-    end = b.splat(last, "i64")
-    inside = b.compare_int("sle", rows, end, type)
-    read = b.let(f"select {b.mask} {inside}, {type} {rows}, {type} {end}")
     short = [leaf for leaf in leaves if _is_short(frame, leaf)]
     found = _side_by_side(frame, short, first, read, last)
 
@@ -93,6 +94,12 @@ def _numbers(
         return frame.at_lane(leaf, c, read, "splat (i1 true)")
 
     return frame.with_leaves(leaves, ROW, number)
+
+
+def _at_most(b: Builder, rows: str, last: str) -> str:
+    type, end = f"<{b.width} x i64>", b.splat(last, "i64")
+    inside = b.compare_int("sle", rows, end, type)
+    return b.let(f"select {b.mask} {inside}, {type} {rows}, {type} {end}")
 
 
 def _is_short(frame: Frame, leaf: Scalar) -> bool:
@@ -135,37 +142,54 @@ def _vectors(frame: Frame, offset: int, count: int) -> Place:
     return place
 
 
-def _turn(frame: Frame, slot: int, place: Place, firsts: Sequence[str], last: str) -> None:
-    """Copies rows of an input so that the numbers of a vector of rows lie side by side."""
+def _turn(frame: Frame, slot: int, place: Place, r: int, first: str, read: str, last: str) -> None:
+    """Copies rows of an input so that the numbers of vector `r` of the rows lie side by side.
+
+    Pieces of rows are turned where all lanes have a row: their addresses are one register and
+    constants. Else the numbers are gathered, one component after the other.
+    """
     b, stored = frame.b, frame.program.stored
     dim, type = frame.program.inputs[slot].dim, element(stored)
     count = piece_lanes(b)
     piece = b.at(width=count)
-    for r, first in enumerate(firsts):
-        rows = []
-        for lane in range(b.width):
-            row = b.op("add", first, str(lane), "i64")
-            inside = b.compare_int("slt", row, last, "i64")
-            rows.append(frame.input_row(slot, b.let(f"select i1 {inside}, i64 {row}, i64 {last}")))
-        # Whole pieces to the end: the last one overlaps the one before.
-        with b.loop("0", str(dim), str(count), nonempty=True) as turns:
-            inside = b.compare_int("slt", turns.index, str(dim - count), "i64")
-            start = b.let(f"select i1 {inside}, i64 {turns.index}, i64 {dim - count}")
-            loaded = [
-                piece.load(b.address(row, start, type), vector(type, count), item_bytes(type))
-                for row in rows
-            ]
-            turned = to_lanes(b, [after_load(piece, name, stored) for name in loaded])
-            for number, name in enumerate(turned):
-                b.store(name, place(start, 1, number, r), b.type)
+    begin = frame.input_row(slot, first)
+    every = b.compare_int("sle", b.op("add", first, str(b.width - 1), "i64"), last, "i64")
+    whole = b.let(f"select i1 {every}, i64 {dim}, i64 0")
+    apart = b.let(f"select i1 {every}, i64 0, i64 {dim}")
+    with b.loop("0", whole, str(count)) as turns:
+        start = turns.index
+        if dim % count:
+            # Whole pieces to the end: the last one overlaps the one before.
+            inside = b.compare_int("slt", start, str(dim - count), "i64")
+            start = b.let(f"select i1 {inside}, i64 {start}, i64 {dim - count}")
+        near = b.address(begin, start, type)
+        loaded = [
+            piece.load(
+                b.address(near, str(lane * dim), type), vector(type, count), item_bytes(type)
+            )
+            for lane in range(b.width)
+        ]
+        turned = to_lanes(b, [after_load(piece, name, stored) for name in loaded])
+        for number, name in enumerate(turned):
+            b.store(name, place(start, 1, number, r), b.type)
+    with b.loop("0", apart) as turns:
+        leaf = Load(ROW | COMPONENT, slot, 0, 1)
+        name = frame.at_lane(leaf, turns.index, read, "splat (i1 true)")
+        b.store(name, place(turns.index, 1, 0, r), b.type)
 
 
-def _pack(frame: Frame, layout: Layout, rows: Sequence[Known]) -> None:
+def _takes_sums(scalar: Scalar) -> bool:
+    return any(isinstance(part, Fold | Guard) for part in ir.topological([scalar]))
+
+
+def _pack(frame: Frame, layout: Layout, scalars: Sequence[Scalar], rows: Sequence[Known]) -> None:
     """Keeps what loops over components take of the rows and is more than a number of them."""
     b = frame.b
     counts = ir.loop_counts(ir.roots(frame.program.accumulator))
-    for scalar, offset in layout.packed.items():
-        place = _vectors(frame, offset, len(rows))
+    for scalar in scalars:
+        place = _vectors(frame, layout.packed[scalar], len(rows))
+        for known in rows:
+            prepare(b, [scalar], known)
         with b.loop("0", str(counts[scalar]), nonempty=True) as turns:
             for r, known in enumerate(rows):
                 b.store(
