@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 ITEM_BYTES = {"float32": 4, "float64": 8}
+LONG_SUM = 24  # components: from there on, a sum is made of several, where registers allow
+REGISTERS_FOR_TWO = 32  # twice what a block of pairs has sums, and as many for what they take
 
 
 @dataclass(frozen=True)
@@ -31,3 +33,10 @@ class Machine:
     def lanes(self, dtype: str) -> int:
         """How many values of `dtype` ("float32" or "float64") fill one vector register."""
         return self.vector_bytes // ITEM_BYTES[dtype]
+
+    def ways(self, count: int) -> int:
+        """Of how many sums one over `count` components is made, of every so manieth of them.
+
+        A sum rounds less often the shorter it is, and is a chain of its own.
+        """
+        return 2 if count >= LONG_SUM and self.registers >= REGISTERS_FOR_TWO else 1

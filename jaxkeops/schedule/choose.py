@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from .. import ir
 from ..dtypes import FLOATS
-from ..ir.machine import Machine
+from ..ir.machine import LONG_SUM, Machine
 
 # What one vector instruction of each kind costs, in units of an fma (Zen 4, 512 bits; the
 # transcendental ones are the lengths of their polynomials).
@@ -141,7 +141,9 @@ def _blocks(
     """
     columns, components = 1, 1
     if folds:
-        columns = max(1, (8 if folds[0].count >= 24 else 4) // len(folds))
+        count = folds[0].count
+        sums = 8 if count >= LONG_SUM else 4
+        columns = max(1, sums // machine.ways(count) // len(folds))
     if wide:
         tile = WIDE_TILE
         held = [s for s in ir.topological(wide) if s.rate in (ir.ROW | ir.COMPONENT, ir.COMPONENT)]

@@ -11,32 +11,34 @@ D = 64
 ALIASES = [f"x = Vi({D})", f"y = Vj({D})"]
 
 
-def cloud(rng, kind: str, rows: int) -> np.ndarray:
-    points = rng.normal(size=(rows, D))
+def cloud(rng, kind: str, rows: int, dim: int = D) -> np.ndarray:
+    points = rng.normal(size=(rows, dim))
     if kind == "far away":
-        points += 1000 * rng.normal(size=D)
+        points += 1000 * rng.normal(size=dim)
     elif kind == "clusters":
         points = 10 * points[rng.integers(0, 5, rows)] + 1e-3 * points
     elif kind == "one far row first":
         points[0] += 1e4
     elif kind == "scaled apart":
-        points *= np.geomspace(1e-3, 1e3, D)
+        points *= np.geomspace(1e-3, 1e3, dim)
     return points.astype(np.float32)
 
 
+@pytest.mark.parametrize("dim", [D, 150])  # in doubt, sums of more than 64 are made of parts
 @pytest.mark.parametrize(
     "kind", ["normal", "far away", "clusters", "one far row first", "scaled apart"]
 )
-def test_distances_are_as_good_as_by_differences(kind, rng):
-    points = cloud(rng, kind, 400)
+def test_distances_are_as_good_as_by_differences(kind, dim, rng):
+    points = cloud(rng, kind, 400, dim)
     x, y = points[:150], points[100:]
     exact = ((x[:, None].astype(float) - y[None].astype(float)) ** 2).sum(-1)
     count = 5
-    reduce = Genred("SqDist(x, y)", ALIASES, reduction_op="KMin", axis=1, opt_arg=count)
+    aliases = [f"x = Vi({dim})", f"y = Vj({dim})"]
+    reduce = Genred("SqDist(x, y)", aliases, reduction_op="KMin", axis=1, opt_arg=count)
     order = np.argsort(exact, 1, kind="stable")[:, :count]
     expected = np.take_along_axis(exact, order, 1)
-    # A sum of 64 squares rounds by about sqrt(64) units; a guarded distance may lose two bits.
-    rtol = 4 * np.sqrt(D) * np.finfo(np.float32).eps
+    # A sum of D squares rounds by about sqrt(D) units; a guarded distance may lose two bits.
+    rtol = 4 * np.sqrt(dim) * np.finfo(np.float32).eps
     np.testing.assert_allclose(reduce(x, y), expected, rtol=rtol)
 
 

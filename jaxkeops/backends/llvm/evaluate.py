@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import zip_longest
+from itertools import product, zip_longest
 
 from ...ir import COMPONENT, PAIR, Apply, Const, Fold, Guard, Scalar
 from .builder import Builder
@@ -15,8 +15,7 @@ Source = Callable[[Scalar, str], str]
 
 # Instructions after which a block is cut: LLVM takes time with the square of the length of a block.
 BLOCK = 500
-LONG_SUM = 128  # components: from there on, a sum is made of two, where registers allow
-REGISTERS_FOR_TWO = 32  # twice what a block of pairs has sums, and as many for what they take
+PART = 64  # components: longer sums are made of parts where there is time
 
 
 class Component(str):
@@ -71,10 +70,13 @@ def evaluate(b: Builder, roots: Iterable[Scalar], known: Known) -> list[str]:
     return _straight(b, roots, known)
 
 
-def run_loops(b: Builder, roots: Iterable[Scalar], places: Sequence[Known]) -> None:
+def run_loops(
+    b: Builder, roots: Iterable[Scalar], places: Sequence[Known], rare: bool = False
+) -> None:
     """Computes the sums over components in `roots` at all places, in as few loops as there can be.
 
     What such a sum is made of may itself need others; sums that do not share one loop.
+    rare: whether it is better to write little than to be quick.
     """
     waiting = [
         scalar for scalar in _outside_of_loops(roots, places[0]) if isinstance(scalar, Fold | Guard)
@@ -86,7 +88,7 @@ def run_loops(b: Builder, roots: Iterable[Scalar], places: Sequence[Known]) -> N
         if folds:
             count = folds[0].count
             ready = [fold for fold in folds if fold.count == count]
-            _fold(b, ready, places)
+            _fold(b, ready, places, rare)
         else:
             ready = ready[:1]
             assert isinstance(ready[0], Guard)
@@ -153,39 +155,68 @@ def _straight(b: Builder, roots: Sequence[Scalar], known: Known) -> list[str]:
     return [known[root] for root in roots]
 
 
-def _fold(b: Builder, folds: Sequence[Fold], places: Sequence[Known]) -> None:
+def _fold(b: Builder, folds: Sequence[Fold], places: Sequence[Known], rare: bool) -> None:
     for known in places:
         prepare(b, [fold.body for fold in folds], known)
-    cells = [(fold, known) for fold in folds for known in places]
-    count = folds[0].count
+    cells = [(fold.body, known) for fold in folds for known in places]
+    sums = (_in_parts if rare else _by_ways)(b, cells, folds[0].count)
+    for name, (fold, known) in zip(sums, product(folds, places), strict=True):
+        known[fold] = name
+
+
+def _by_ways(b: Builder, cells: Sequence[tuple[Scalar, Known]], count: int) -> list[str]:
+    """The sums of expressions at places over `count` components."""
     # However many places there are: whoever computes a pair again expects the same bits.
-    several = count >= LONG_SUM and b.machine.registers >= REGISTERS_FOR_TWO
-    # Components c, c + ways, ... are summed apart: a sum rounds less often the shorter it is.
-    ways = 2 if several else 1
-    totals = [b.const(0.0)] * (ways * len(cells))
+    ways = b.machine.ways(count)
     whole = count - count % ways
-    carry = [(b.type, total) for total in totals]
+    carry = [(b.type, b.const(0.0))] * (ways * len(cells))
     with b.loop("0", str(whole), str(ways), carry=carry, nonempty=True) as turns:
+        turns.next = []
         for way in range(ways):
             c = Component(_offset(b, turns.index, way), turns.index, way) if way else turns.index
-            for cell, (fold, known) in enumerate(cells):
-                place = way * len(cells) + cell
-                turns.next[place] = add_component(b, turns.values[place], fold.body, known, c)
+            held = turns.values[way * len(cells) : (way + 1) * len(cells)]
+            turns.next += _with_component(b, held, cells, c)
     sums = [
         b.add(first, second) if second else first
         for first, second in zip_longest(
             turns.values[: len(cells)], turns.values[len(cells) :], fillvalue=""
         )
     ]
-    if whole < count:
-        carry = [(b.type, name) for name in sums]
-        with b.loop(str(whole), str(count), carry=carry, nonempty=True) as turns:
-            for cell, (fold, known) in enumerate(cells):
-                held = turns.values[cell]
-                turns.next[cell] = add_component(b, held, fold.body, known, turns.index)
-        sums = turns.values
-    for (fold, known), name in zip(cells, sums, strict=True):
-        known[fold] = name
+    return _add_components(b, sums, cells, str(whole), str(count)) if whole < count else sums
+
+
+def _in_parts(b: Builder, cells: Sequence[tuple[Scalar, Known]], count: int) -> list[str]:
+    """The same in less code, which takes longer: long sums are made of parts, one by one."""
+    zeros = [b.const(0.0)] * len(cells)
+    if count <= PART:
+        return _add_components(b, zeros, cells, "0", str(count))
+    carry = [(b.type, zero) for zero in zeros]
+    with b.loop("0", str(count), str(PART), carry=carry, nonempty=True) as parts:
+        end = b.op("add", parts.index, str(PART), "i64")
+        if count % PART:
+            inside = b.compare_int("slt", end, str(count), "i64")
+            end = b.let(f"select i1 {inside}, i64 {end}, i64 {count}")
+        sums = _add_components(b, zeros, cells, parts.index, end)
+        parts.next = [b.add(held, name) for held, name in zip(parts.values, sums, strict=True)]
+    return parts.values
+
+
+def _add_components(
+    b: Builder, sums: Sequence[str], cells: Sequence[tuple[Scalar, Known]], first: str, end: str
+) -> list[str]:
+    carry = [(b.type, name) for name in sums]
+    with b.loop(first, end, carry=carry, nonempty=True) as turns:
+        turns.next = _with_component(b, turns.values, cells, turns.index)
+    return turns.values
+
+
+def _with_component(
+    b: Builder, sums: Sequence[str], cells: Sequence[tuple[Scalar, Known]], c: str
+) -> list[str]:
+    return [
+        add_component(b, held, body, known, c)
+        for held, (body, known) in zip(sums, cells, strict=True)
+    ]
 
 
 def _offset(b: Builder, c: str, offset: int) -> str:
@@ -210,7 +241,7 @@ def _guard(b: Builder, guard: Guard, places: Sequence[Known]) -> None:
     carry = [(b.type, name) for name in fast]
     with b.when(b.any(doubtful), carry=carry, rare=True) as arm:
         inside = [merged(known) for known in places]
-        run_loops(b, [guard.exact], inside)
+        run_loops(b, [guard.exact], inside, rare=True)
         for place, known in enumerate(inside):
             (exact,) = _straight(b, [guard.exact], known)
             low = b.compare("ult", fast[place], known[guard.bound])
@@ -222,8 +253,9 @@ def _guard(b: Builder, guard: Guard, places: Sequence[Known]) -> None:
 def add_component(b: Builder, total: str, body: Scalar, known: Known, c: str) -> str:
     """total + body at component `c`, in one instruction if the body is a product."""
     if isinstance(body, Apply) and body.instr.name == "mul" and body not in known:
-        x, y = (component(b, operand, known, c) for operand in body.operands)
-        return b.fma(x, y, total)
+        x, y = body.operands
+        first = component(b, x, known, c)
+        return b.fma(first, first if x is y else component(b, y, known, c), total)
     # Differences keep the adders busy; the multipliers would be idle.
     return b.fma(component(b, body, known, c), b.const(1.0), total)
 
