@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,10 +15,39 @@ from ..formula.node import Var
 from .arrays import Arrays
 from .caller import caller
 from .conjugate import System, stopping
-from .genred import FLAGS, check_call
+from .genred import FLAGS, GenredBase, check_call
 
 OF_COMPLEX = {"complex64": "float32", "complex128": "float64"}
 OPTIONS = ("alpha", "eps", "rtol", "maxiter", "preconditioner", "report")
+
+
+@dataclass(frozen=True)
+class Product:
+    """The matrix of a system, as a function: a sum that is linear in its argument `slot`.
+
+    Equal ones compute the same, so what a door compiled for one serves the other.
+    """
+
+    function: GenredBase
+    slot: int
+    options: tuple[tuple[str, Any], ...]
+
+    def __call__(self, a: Any, *others: Any) -> Any:
+        """The product with `a`, for the other arguments of the sum."""
+        given = (*others[: self.slot], a, *others[self.slot :])
+        return self.function(*given, **dict(self.options))
+
+
+@dataclass(frozen=True)
+class ComplexProduct:
+    """The same of a complex matrix, whose product takes complex numbers as pairs."""
+
+    arrays: Arrays
+    pairs: Product
+
+    def __call__(self, a: Any, *others: Any) -> Any:
+        """The product with `a`, of complex numbers."""
+        return self.arrays.complex_view(self.pairs(self.arrays.real_view(a), *others))
 
 
 def solve(
@@ -124,10 +154,8 @@ class KernelSolver:
         function, slot = self._function, self._slot
         check_call(len(args), function._names, backend, function.backends)
 
-        def matrix(a: Any, *others: Any) -> Any:
-            given = (*others[:slot], a, *others[slot:])
-            return function(*given, backend=backend, device_id=device_id, ranges=ranges)
-
+        given = (("backend", backend), ("device_id", device_id), ("ranges", ranges))
+        matrix = Product(function, slot, given)
         others = (*args[:slot], *args[slot + 1 :])
         return solve(self._arrays, matrix, others, args[slot], **options)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -13,16 +14,45 @@ from ..frontend import conjugate
 from ..frontend.caller import Caller
 from ..frontend.conjugate import Report, State, System
 
+HELD = 32  # solvers: each keeps its preconditioner, and what that keeps, alive
+
 
 def solve(system: System) -> tuple[jax.Array, Report]:
-    """The solution, and how it ended; warns, when it runs, if it did not converge."""
+    """The solution, and how it ended; warns, when it runs, if it did not converge.
+
+    Its loop is compiled once for each matrix, stopping, preconditioner, line of a program, and
+    shape. With ranges, and with a preconditioner that cannot be hashed, at each call that is not
+    inside of `jax.jit`.
+    """
+    numbers = (system.parameters, system.b, system.alpha)
+    fixed = replace(system, parameters=(), b=None, alpha=None)
+    # A preconditioner may have taken in numbers of the same trace, which is not to outlive it.
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(numbers))
+    if system.preconditioner is not None and traced:
+        return _solved(fixed, *numbers)
+    try:
+        solver = _solver(fixed)
+    except TypeError:  # something cannot be hashed
+        return _solved(fixed, *numbers)
+    return solver(*numbers)
+
+
+@lru_cache(maxsize=HELD)
+def _solver(system: System) -> Callable[..., tuple[jax.Array, Report]]:
+    return jax.jit(partial(_solved, system))
+
+
+def _solved(
+    system: System, parameters: tuple[Any, ...], b: Any, alpha: Any
+) -> tuple[jax.Array, Report]:
+    """The solution for these numbers; those in `system` are not looked at."""
     asked, precondition = system.stopping, system.preconditioner
     tell = partial(_tell, system.caller)
 
     def apply(a: jax.Array) -> jax.Array:
-        return system.matrix(a, *system.parameters) + system.alpha * a
+        return system.matrix(a, *parameters) + alpha * a
 
-    b = jnp.asarray(system.b)
+    b = jnp.asarray(b)
     b = jnp.broadcast_to(b, jax.eval_shape(apply, b).shape)
 
     def iterated(apply: Callable[[Any], Any], b: jax.Array) -> tuple[jax.Array, Report]:

@@ -9,7 +9,7 @@ from ...errors import ArgumentError, ArgumentTypeError
 from ...formula import Var
 from ..arrays import Arrays
 from ..genred import FLAGS, GenredBase
-from ..kernel_solve import OPTIONS, solve
+from ..kernel_solve import OPTIONS, ComplexProduct, Product, solve
 from .construct import COMPLEX, leaf_of_rows
 from .expression import Expression
 from .frame import Frame, frame_of
@@ -144,15 +144,10 @@ class LaterSolve:
         call = {
             name: given.pop(name) for name in ("backend", "device_id", "ranges") if name in given
         }
-        slot, function, arrays = self._slot, self._function, self._arrays
-
-        def matrix(a: Any, *others: Any) -> Any:
-            return function(*others[:slot], a, *others[slot:], **call)
-
-        def complex_matrix(a: Any, *others: Any) -> Any:
-            return arrays.complex_view(matrix(arrays.real_view(a), *others))
-
+        slot, arrays = self._slot, self._arrays
+        matrix = Product(self._function, slot, tuple(call.items()))
         others = (*data[:slot], *data[slot + 1 :])
         if not self._of_complex:
             return solve(arrays, matrix, others, b, **given)
-        return solve(arrays, complex_matrix, others, arrays.complex_view(b), **given)
+        matrix = ComplexProduct(arrays, matrix)
+        return solve(arrays, matrix, others, arrays.complex_view(b), **given)
