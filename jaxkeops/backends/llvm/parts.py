@@ -23,11 +23,11 @@ def carry_columns(
     b = frame.b
     walk, merge, after = b.label("walk"), b.label("merge"), b.label("carried")
     keep, done = b.label("keep"), b.label("kept")
+    carry = _first_carry(frame, layout, made, rows)
+    types = [type for type, _ in carry]
     b.branch(b.compare_int("sgt", frame.parts, "0", "i64"), merge, walk)
 
     b.place(walk)
-    carry = _first_carry(frame, layout, made, rows)
-    types = [type for type, _ in carry]
     cut = frame.program.schedule
     walked = over_tiles(
         frame,
@@ -44,7 +44,7 @@ def carry_columns(
     b.jump(done)
 
     b.place(merge)
-    merged = _merge(frame, layout, made, types)
+    merged = _merge(frame, layout, made, carry)
     merged_to = b.block
     b.jump(after)
 
@@ -60,29 +60,33 @@ def carry_columns(
 def _first_carry(
     frame: Frame, layout: Layout, made: Accumulation, rows: Sequence[Known]
 ) -> list[tuple[str, str]]:
-    """What is carried before the first tile: nothing yet, or what the workspace keeps."""
+    """What is carried at first: nothing yet, or what the workspace keeps, of the first part too."""
     b = frame.b
-    fresh, resume, go = b.label("fresh"), b.label("resume"), b.label("go")
-    b.branch(b.compare_int("eq", frame.parts, "-2", "i64"), resume, fresh)
+    fresh, kept, go = b.label("fresh"), b.label("held"), b.label("go")
+    # Modes 0 and -1 start anew: see `struct Call`.
+    again = b.compare_int("ugt", b.op("add", frame.parts, "1", "i64"), "1", "i64")
+    b.branch(again, kept, fresh)
     b.place(fresh)
     carry = made.start(rows)
     types = [type for type, _ in carry]
     started = b.block
     b.jump(go)
-    b.place(resume)
-    kept = _load(frame, layout, types, frame.workspace())
+    b.place(kept)
+    held = _load(frame, layout, types, frame.workspace())
     b.jump(go)
     b.place(go)
     return [
-        (type, b.phi(type, (first, started), (name, resume)))
-        for (type, first), name in zip(carry, kept, strict=True)
+        (type, b.phi(type, (first, started), (name, kept)))
+        for (type, first), name in zip(carry, held, strict=True)
     ]
 
 
-def _merge(frame: Frame, layout: Layout, made: Accumulation, types: Sequence[str]) -> list[str]:
-    b = frame.b
-    first = frame.workspace()
-    carry = list(zip(types, _load(frame, layout, types, first), strict=True))
+def _merge(
+    frame: Frame, layout: Layout, made: Accumulation, carry: Sequence[tuple[str, str]]
+) -> list[str]:
+    """The first part, which is carried, with all others."""
+    b, first = frame.b, frame.workspace()
+    types = [type for type, _ in carry]
     with b.loop("1", frame.parts, carry=carry) as parts:
         offset = b.op("mul", parts.index, str(layout.bytes), "i64")
         other = b.address(first, offset, "i8")
