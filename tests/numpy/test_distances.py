@@ -76,3 +76,13 @@ def test_what_is_not_a_number_stays_so(rng):
     finite = np.delete(y, 11, 0).astype(float)
     expected = np.exp(-((x[:, None].astype(float) - finite[None]) ** 2).sum(-1) / 100).sum(1)
     np.testing.assert_allclose(total[:, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("M", [1, 5, 16, 37])
+def test_the_greatest_of_many_differences_for_any_number_of_rows(M, rng):
+    dim = 20
+    x, y = rng.normal(size=(M, dim)), rng.normal(size=(50, dim))
+    aliases = [f"x = Vi({dim})", f"y = Vj({dim})"]
+    total = Genred("Exp(-Max(Abs(x - y)))", aliases, reduction_op="Sum", axis=1)(x, y)
+    expected = np.exp(-abs(x[:, None] - y[None]).max(-1)).sum(1)
+    np.testing.assert_allclose(total[:, 0], expected, rtol=50 * np.finfo(float).eps)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from ... import ir
 from ...ir import COMPONENT, PAIR, ROW, Each, Load, Program, Scalar
 from ...ir.machine import ITEM_BYTES, Machine
@@ -11,13 +14,15 @@ INDEX = "i32"  # the type of columns in lists: `MOST_COLUMNS` of them
 INDEX_BYTES = 4
 WORD_BYTES = 4  # two coordinates in fixed point
 MOST_COLUMNS = 2**32
+MOST_GATHERED = 8  # numbers of a row: more of them are turned by shuffles
 
 
 class Layout:
     """The workspace of `rows`: in vectors, one for each vector of rows side by side.
 
-    turned: for each input whose rows loops over components take, where its numbers lie, vector
-            by vector of rows: rows of the inputs lie the other way.
+    turned: for each input whose rows loops over components take, or most numbers of whose rows
+            are taken one by one, where its numbers lie, vector by vector of rows: rows of the
+            inputs lie the other way.
     packed: for each other expression of rows that such a loop takes at pairs, where its values
             lie, component by component.
     totals: where the sums of all states are, if some are too many for registers.
@@ -38,7 +43,8 @@ class Layout:
         counts = ir.loop_counts(taken)
         self.bytes = 0
         self.turned: dict[int, int] = {}
-        for slot in _inputs_of_rows((*taken, *program.given)):
+        dims = [given.dim for given in program.inputs]
+        for slot in _inputs_of_rows((*taken, *program.given), dims):
             # Shorter rows are gathered: they do not fill the pieces that are turned.
             if program.inputs[slot].dim >= PIECE_BYTES // ITEM_BYTES[program.dtype]:
                 self.turned[slot] = self._take(program.inputs[slot].dim * vector_bytes)
@@ -79,10 +85,13 @@ class Layout:
         return start
 
 
-def _inputs_of_rows(roots: tuple[Scalar, ...]) -> list[int]:
-    """The inputs of which loops over components take rows."""
-    loads = [s for s in ir.topological(roots) if isinstance(s, Load) and s.rate == ROW | COMPONENT]
-    return list(dict.fromkeys(load.slot for load in loads))
+def _inputs_of_rows(roots: tuple[Scalar, ...], dims: Sequence[int]) -> list[int]:
+    """The inputs of which loops over components take rows, or of which most numbers are taken."""
+    loads = [s for s in ir.topological(roots) if isinstance(s, Load) and s.rate & ~COMPONENT == ROW]
+    looped = dict.fromkeys(load.slot for load in loads if load.stride)
+    apart = Counter(load.slot for load in loads if not load.stride)
+    most = [slot for slot, count in apart.items() if count > max(MOST_GATHERED, dims[slot] // 2)]
+    return list(looped | dict.fromkeys(most))
 
 
 def _of_rows(taken: tuple[Scalar, ...]) -> list[Scalar]:

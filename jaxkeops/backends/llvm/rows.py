@@ -42,7 +42,9 @@ class Rows:
         self.numbers = [lane_rows(b, first) for first in self.firsts]
         self.known: list[Known] = []
         last = b.op("sub", end, "1", "i64")
-        turned = {slot: _vectors(frame, at, count) for slot, at in layout.turned.items()}
+        # One row in all lanes is read as it lies.
+        slots = {} if frame.lanes_are_columns else layout.turned
+        turned = {slot: _vectors(frame, at, count) for slot, at in slots.items()}
         leaves = leaves_at(ROW, roots)
         for r, (first, numbers) in enumerate(zip(self.firsts, self.numbers, strict=True)):
             read = numbers if frame.lanes_are_columns else _at_most(b, numbers, last)
