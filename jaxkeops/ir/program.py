@@ -160,6 +160,8 @@ class Schedule:
     panel:       columns that a cache holds while many rows go over them.
     components:  sums, of those too many for registers, that one loop over a tile serves.
     sample:      columns of which lists get their first bounds; 0: they start without.
+    masked:      whether columns that fill no block are one all the same, with masks; else there
+                 is code for one column.
     chunk:       columns that are gone over in fixed point before any is computed; 0: none are.
     group:       columns of a chunk that are computed, or passed over, together.
     """
@@ -171,6 +173,7 @@ class Schedule:
     few_rows: int = 0
     panel: int = 0
     sample: int = 0
+    masked: bool = False
     chunk: int = 0
     group: int = 0
 

@@ -37,6 +37,7 @@ ALONE = {"sin", "cos", "pow"}
 SHORT_BLOCK = 2  # columns that are computed by turns, where a pair has no loop
 LONGEST_BLOCK = 1000  # operations at a pair: beyond, columns by turns take seconds to compile
 LONG = 200  # operations at a pair: from there on, a second way to compute them takes too long
+MASKED = 150  # operations at a pair: from there on, masks cost less than code for one column
 SHORTEST_PANEL = 512  # columns: a multiple of every tile, and what a row does first is little
 PANEL_BYTES = 2**19
 ROW_LOAD_NS = 1.0  # for a number of a row, with what follows from it
@@ -92,7 +93,9 @@ def choose_schedule(
         vectors //= 2
     names = {s.instr.name for s in usual(roots) if isinstance(s, ir.Apply) and s.rate == ir.PAIR}
     columns = SHORT_BLOCK if cost < LONGEST_BLOCK and not names & ALONE else 1
-    return ir.Schedule(vectors, tile, columns, few_rows=few, chunk=chunk, group=group)
+    masked = columns > 1 and cost >= MASKED
+    cut = ir.Schedule(vectors, tile, columns, few_rows=few, masked=masked)
+    return replace(cut, chunk=chunk, group=group)
 
 
 def _chunk(accumulator: ir.Accumulator, tile: int, count: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from agreement import agree
 from programs import run
@@ -43,6 +44,7 @@ CASES = [
     ("Sum", "Concat(x - y, g * v) * b", None),
     ("Sum", "Extract(v, 3, 30) * Elem(v, 7) + Elem(x, 11)", None),
     ("Sum", "MatVecMult(m, y) * u", None),
+    ("Sum", "Max(Abs(x - y)) * b", None),
     ("Sum", "VecMatMult(x, TensorProd(y, z))", None),
     ("Sum", "TensorProd(Sin(x), y * g)", None),
     ("Sum", "Sum(x / (1 + Sum(y * x))) * Normalize(v)", None),
@@ -104,10 +106,41 @@ def test_components_agree_with_the_interpreter(reduction, formula, weight, dtype
 @pytest.mark.parametrize("vectors", [1, 3])
 def test_any_block_of_pairs_gives_the_same(columns, vectors, M, N, rng):
     machine = next(reversed(levels().values()))
-    for reduction, formula, weight in (CASES[1], CASES[3], CASES[20], CASES[-2]):
+    for reduction, formula, weight in (CASES[1], CASES[3], CASES[21], CASES[-2]):
         program = program_of(reduction, formula, weight, "float32", machine)
         schedule = ir.Schedule(vectors, 4 * columns, columns, components=5)
         check(replace(program, schedule=schedule), machine, rng, M, N)
+
+
+MASKED = [
+    ("Sum", "Exp(-g * SqDist(u, z)) * b", None),
+    ("Sum", "Exp(-g * SqDist(u, z))", None),
+    ("LogSumExp", "-g * SqDist(u, z)", None),
+    ("Max_SumShiftExpWeight", "g * (u | z)", "b"),
+    ("Min_ArgMin", "SqDist(u, z)", None),
+    ("Max", "SqDist(u, z)", None),
+]
+
+
+@every_level
+@pytest.mark.parametrize("N", [1, 2, 3, 65, 131])
+@pytest.mark.parametrize(("reduction", "formula", "weight"), MASKED)
+def test_columns_that_fill_no_block_may_be_masked(reduction, formula, weight, N, level, rng):
+    machine = levels()[level]
+    program = program_of(reduction, formula, weight, "float32", machine)
+    for columns in (2, 3):
+        schedule = replace(program.schedule, columns=columns, masked=True)
+        check(replace(program, schedule=schedule), machine, rng, 21, N)
+
+
+def test_an_infinite_last_column_is_masked_as_well(rng):
+    machine = next(reversed(levels().values()))
+    program = program_of("Sum", "b * f", None, "float32", machine)
+    program = replace(program, schedule=replace(program.schedule, columns=2, masked=True))
+    f, b = np.ones((3, 1), np.float32), np.array([[1], [2], [np.inf]], np.float32)
+    arrays = [b if given.axis == "j" else f for given in program.inputs]
+    (total,) = run(program, machine, arrays, 3, 3)
+    assert (total == np.inf).all()
 
 
 IN_PARTS = [

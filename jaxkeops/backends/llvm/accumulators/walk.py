@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from .... import ir
 from ....ir import Apply, Scalar
 from ..builder import Builder
-from ..evaluate import Known, at_pairs, evaluate, evaluate_by_turns, merged, run_loops
+from ..evaluate import Known, evaluate, evaluate_by_turns, merged, run_loops
 from ..frame import Frame, lane_rows, leaves_at
 
 # What one column gives to what is carried: what its pairs know, for each vector of rows, its
@@ -91,7 +91,34 @@ def over_columns(
             held = step(knowns, b.op("add", first, str(q), "i64"), held)
         return held
 
-    return over_blocks(frame, roots, rows, tile, carry, block)
+    over = _over_masked if frame.program.schedule.masked else over_blocks
+    return over(frame, roots, rows, tile, carry, block)
+
+
+def _over_masked(
+    frame: Frame,
+    roots: Sequence[Scalar],
+    rows: Sequence[Known],
+    tile: Tile,
+    carry: Sequence[tuple[str, str]],
+    step: BlockStep,
+) -> list[str]:
+    """`over_blocks`, but columns beyond the last repeat it, in pairs whose mask is not set."""
+    b, count = frame.b, frame.program.schedule.columns
+    leaves = leaves_at(ir.COLUMN, roots)
+    last = b.op("sub", tile.end, "1", "i64")
+    with b.loop(tile.start, tile.end, str(count), carry=carry, nonempty=True) as blocks:
+        places = []
+        for q in range(count):
+            j, mask = b.op("add", blocks.index, str(q), "i64"), ""
+            if q:
+                inside = b.compare_int("sle", j, last, "i64")
+                j, mask = b.let(f"select i1 {inside}, i64 {j}, i64 {last}"), b.splat(inside, "i1")
+            column = frame.at_one(leaves, j, ir.COLUMN)
+            column.mask = mask
+            places.append([merged(column, row) for row in rows])
+        blocks.next = step(blocks.index, places, blocks.values)
+    return blocks.values
 
 
 def over_blocks(
@@ -168,9 +195,9 @@ def _over_vectors(
 
 
 def add_term(b: Builder, total: str, term: Scalar, known: Known) -> str:
-    """total + term, in one instruction if the term is a product."""
-    product = isinstance(term, Apply) and term.instr.name == "mul" and term not in known
-    if product and not known.mask:
-        return b.fma(*evaluate(b, term.inside, known), total)
-    (name,) = evaluate(b, [term], known)
-    return b.add(total, at_pairs(b, name, 0.0, known))
+    """total + term where there is a pair, in one instruction if the term is a product."""
+    if isinstance(term, Apply) and term.instr.name == "mul" and term not in known:
+        new = b.fma(*evaluate(b, term.inside, known), total)
+    else:
+        new = b.add(total, *evaluate(b, [term], known))
+    return b.select(known.mask, new, total) if known.mask else new
