@@ -12,7 +12,7 @@ from typing import Any
 
 from . import ir
 from .backends import cuda, llvm
-from .formula import Formula, make_formula, read
+from .formula import Formula, formula_of
 from .ir.machine import Machine
 from .ir.show import show
 from .runtime import native
@@ -123,7 +123,7 @@ def compile_text(key: str, text: str) -> native.Kernel | native.CudaKernel:
     head, formula_text = text.split("\n", 1)
     *kind, dtype, index_dtype = head.split(" ")
     if kind[:1] == ["cuda"]:
-        formula = make_formula(*read(formula_text))
+        formula = formula_of(formula_text)
         return _build_for_gpus(formula, dtype, index_dtype, kind[1])
     machine, cache = llvm.host(), disk_cache()
     # What makes the code is named instead of what it makes: that would have to be made first,
@@ -134,7 +134,7 @@ def compile_text(key: str, text: str) -> native.Kernel | native.CudaKernel:
     kept = cache.get(name)
     if kept is None:
         start = time.perf_counter()
-        formula = make_formula(*read(formula_text))
+        formula = formula_of(formula_text)
         program = lower(formula, dtype, index_dtype, machine)
         make = compile_few_rows if kind == [FEW] else compile_program
         kept = make(formula, program, machine)

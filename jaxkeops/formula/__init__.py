@@ -17,6 +17,7 @@ from .calculus import (
 from .formula import (
     SWAPPED as SWAPPED,
     Formula as Formula,
+    formula_of as formula_of,
     make_formula as make_formula,
     swap_axes as swap_axes,
 )

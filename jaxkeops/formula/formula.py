@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from ..errors import FormulaError
 from ..ir import Input
 from .node import Node, Var, rebuild, variables
 from .reduction import Reduction, Result, reduction_called
 from .simplify import simplify_all
-from .text import write
+from .text import read, write
 
 SWAPPED = {"i": "j", "j": "i", "p": "p"}
 
@@ -83,6 +84,12 @@ def make_formula(
     text = write(rules.name, nodes, inputs, count, over_rows)
     weights = nodes[1] if len(nodes) > 1 else None
     return Formula(text, rules, nodes[0], inputs, weights, count, over_rows)
+
+
+@lru_cache(maxsize=4096)
+def formula_of(text: str) -> Formula:
+    """The formula that has this text. Raises `CompileError` if another version wrote it."""
+    return make_formula(*read(text))
 
 
 def rename(node: Node, new: Mapping[int, Node]) -> Node:

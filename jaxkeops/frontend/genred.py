@@ -18,8 +18,8 @@ from ..formula import (
     SWAPPED,
     Formula,
     declare,
+    formula_of,
     make_formula,
-    read,
     read_formulas,
     spelled,
     swap_axes,
@@ -277,7 +277,7 @@ def _from_text(
     options: Mapping[str, Any],
 ) -> GenredBase:
     """What `GenredBase.of` made, from what pickles carry of it."""
-    return cls.of(Declared(make_formula(*read(text)), names), axis, options)
+    return cls.of(Declared(formula_of(text), names), axis, options)
 
 
 def check_call(

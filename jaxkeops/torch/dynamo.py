@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from ..formula import formula_of
 from .arguments import complete
 from .derivatives import Tensors
 from .function import reduce
-from .op import formula_of
 
 
 @torch.compiler.allow_in_graph

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from ..formula import Formula
+from ..formula import Formula, formula_of
 from .arguments import complete
 from .derivatives import Tensors, apply, is_plain, run
-from .op import LIBRARY, formula_of
+from .op import LIBRARY
 from .selection import select
 from .slopes import SlopedSum, slopes_for
 

@@ -14,7 +14,7 @@ import torch
 from ..compiler import cuda_kernel, kernel
 from ..dtypes import FLOATS
 from ..errors import ArgumentError
-from ..formula import Formula, make_formula, read
+from ..formula import Formula, formula_of
 from ..frontend.genred import common_dtype
 from ..frontend.ranges import NAMES
 from ..frontend.shapes import Shape, align
@@ -29,12 +29,6 @@ DTYPES = {name: dtype for dtype, name in FLOAT_NAMES.items()} | {"int64": INDEX}
 LIBRARY = torch.library.Library("jaxkeops", "DEF")
 # ranges: none, or the six arrays, first those of the kept rows: the derivatives need the others.
 LIBRARY.define("reduce(str formula, Tensor[] args, Tensor[] ranges) -> Tensor[]")
-
-
-@lru_cache(maxsize=4096)
-def formula_of(text: str) -> Formula:
-    """The formula that has this text. Raises `CompileError` if another version wrote it."""
-    return make_formula(*read(text))
 
 
 @lru_cache(maxsize=4096)
