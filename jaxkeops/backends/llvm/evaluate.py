@@ -135,7 +135,8 @@ def evaluate_by_turns(b: Builder, roots: Sequence[Scalar], places: Sequence[Know
     for first in range(0, len(places) - 1, 2):
         for scalar in _outside_of_loops(taken, places[first]):
             for known in places[first : first + 2]:
-                _straight(b, [scalar], known)
+                if scalar not in known:
+                    known[scalar] = _written(b, scalar, known)
 
 
 def _straight(b: Builder, roots: Sequence[Scalar], known: Known) -> list[str]:
@@ -145,14 +146,18 @@ def _straight(b: Builder, roots: Sequence[Scalar], known: Known) -> list[str]:
             label = b.label()
             b.jump(label)
             b.place(label)
-        match scalar:
-            case Const(value=value):
-                known[scalar] = b.const(value)
-            case Apply(instr=instr, operands=operands):
-                known[scalar] = SPELLING[instr.name](b, *(known[o] for o in operands))
-            case _:
-                raise AssertionError(scalar)
+        known[scalar] = _written(b, scalar, known)
     return [known[root] for root in roots]
+
+
+def _written(b: Builder, scalar: Scalar, known: Known) -> str:
+    """The name of an expression whose operands are known."""
+    match scalar:
+        case Const(value=value):
+            return b.const(value)
+        case Apply(instr=instr, operands=operands):
+            return SPELLING[instr.name](b, *[known[operand] for operand in operands])
+    raise AssertionError(scalar)
 
 
 def _fold(b: Builder, folds: Sequence[Fold], places: Sequence[Known], rare: bool) -> None:
