@@ -311,8 +311,7 @@ int64_t Problem::locate(int64_t element, Addresses &addresses) const {
 bool Problem::has_scratch() const {
     if (!kernel_->columns)
         return false;
-    const bool is_optional = kernel_->scratch_rows || kernel_->scratch_columns;
-    return !is_optional ||
+    return needs_scratch() ||
            (!ranges_ && M_ >= kernel_->scratch_rows && N_ >= kernel_->scratch_columns);
 }
 

@@ -55,6 +55,11 @@ class Problem {
     /// Whether columns have a scratch. To be asked after `bind_ranges`.
     bool has_scratch() const;
 
+    /// Whether `rows` cannot do without one, which may have no memory.
+    bool needs_scratch() const {
+        return kernel_->scratch_rows == 0 && kernel_->scratch_columns == 0;
+    }
+
     /// How many reductions of (M, N) the batch axes hold.
     int64_t batch_elements() const { return batch_elements_; }
     size_t batch_rank() const { return batch_.size(); }

@@ -20,10 +20,13 @@ bool reduces_nothing(const Problem &problem) {
            (problem.ranges() && problem.ranges()->is_empty());
 }
 
-Status allocate(SharedMemory &memory, const Problem &problem, const Cuts &cuts) {
+Status allocate(SharedMemory &memory, const Problem &problem, Cuts &cuts) {
     if (problem.has_scratch())
-        if (Status status = memory.scratch.allocate(problem); !status.is_ok())
-            return status;
+        if (Status status = memory.scratch.allocate(problem); !status.is_ok()) {
+            if (problem.needs_scratch())
+                return status;
+            cuts.columns = {};
+        }
     if (Status status = memory.parts.allocate(problem, cuts.parts); !status.is_ok())
         return status;
     return memory.partials.allocate(problem, cuts.rows);
@@ -43,7 +46,7 @@ Status launch(const Problem &problem, Workers &workers) noexcept try {
         return status;
     const int64_t threads =
         work_ns(problem) < kSerialNs ? 1 : std::max<int64_t>(1, workers.threads());
-    const Cuts cuts = cut_all(problem, threads);
+    Cuts cuts = cut_all(problem, threads);
     SharedMemory shared;
     if (Status status = allocate(shared, problem, cuts); !status.is_ok())
         return status;

@@ -133,6 +133,15 @@ void test_small_problems_do_without_a_scratch_that_does_not_pay() {
             CHECK(column_spans.empty() != pays);
             CHECK((calls_without_scratch == 0) == pays);
         }
+    // Nor do they need the memory.
+    kernel.column_width = int64_t{1} << 50;
+    calls_without_scratch = 0;
+    column_spans.clear();
+    Arrays arrays(200, 2000);
+    EagerWorkers workers(3);
+    CHECK(solve(kernel, arrays, workers).is_ok());
+    CHECK(column_spans.empty() && calls_without_scratch > 0);
+    kernel.column_width = 1;
     kernel.scratch_rows = -1;
     CHECK(!check(kernel).is_ok());
 }
