@@ -18,7 +18,8 @@ def distance_of(
 ) -> ir.Distance | None:
     """The distance whose least values are sought, if there is one and nothing else.
 
-    most_listed: of the least values, up to how many.
+    accumulator: what it takes in is fused already: coordinates are then rounded where pairs round
+    them, and nowhere else. most_listed: of the least values, up to how many.
     """
     match accumulator:
         case ir.Extremum((value,), "min"):
@@ -27,27 +28,34 @@ def distance_of(
             pass
         case _:
             return None
-    metric, ends = "squared", _ends(value, squared_difference)
+    metric, ends = "squared", _ends(value, _squared, rewriter)
     if is_named(value, "sqrt"):
-        metric, ends = "euclidean", _ends(value.inside[0], squared_difference)
+        metric, ends = "euclidean", _ends(value.inside[0], _squared, rewriter)
     elif ends is None:
-        metric, ends = "manhattan", _ends(value, _size_of_difference)
+        metric, ends = "manhattan", _ends(value, _sized, rewriter)
     if ends is None or not FEWEST <= sum(ir.width(x) for x, _ in ends) <= MOST:
         return None
-    centred = []
-    for x, y in ends:
-        bodies = [end.body if isinstance(end, Each) else end for end in (x, y)]
-        (centre,) = rewriter.rewrite([at_centre(bodies[1])])
-        moved = [rewriter.apply("sub", body, centre) for body in bodies]
-        if isinstance(x, Each):
-            moved = [rewriter.rebuilt(x, [body]) for body in moved]
-        centred.append(moved)
-    rows, columns = zip(*centred, strict=True)
+    rows, columns = zip(*ends, strict=True)
     return ir.Distance(rows, _side_by_side(columns, rewriter), metric)
 
 
+# What a difference is in that a term is made of, and the terms that are fused with it.
+Pattern = Callable[[Scalar], tuple[Scalar, tuple[Scalar, ...]] | None]
+
+
+def _squared(term: Scalar) -> tuple[Scalar, tuple[Scalar, ...]] | None:
+    product = is_named(term, "mul") or is_named(term, "fma")
+    if not product or term.inside[0] is not term.inside[1]:
+        return None
+    return term.inside[0], term.inside[2:]
+
+
+def _sized(term: Scalar) -> tuple[Scalar, tuple[Scalar, ...]] | None:
+    return (term.inside[0], ()) if is_named(term, "abs") else None
+
+
 def _ends(
-    value: Scalar, pattern: Callable[[Scalar], tuple[Scalar, Scalar] | None]
+    value: Scalar, pattern: Pattern, rewriter: Rewriter
 ) -> list[tuple[Scalar, Scalar]] | None:
     """What is of a row and what of a column, in pairs, if `value` sums terms of a pattern.
 
@@ -55,10 +63,11 @@ def _ends(
     """
     if isinstance(value, Fold):
         found = pattern(value.body)
-        if found is None or not _is_side_by_side(found[1]):
+        ends = _coordinates(found[0], rewriter) if found and not found[1] else None
+        if ends is None or not _is_side_by_side(ends[1]):
             return None
-        x, y = found
-        return [(Each(ROW, x, value.count), Each(COLUMN, y, value.count))]
+        x, y = (Each(end.rate & PAIR, end, value.count) for end in ends)
+        return [(x, y)]
     terms, stack = [], [value]
     while stack:
         part = stack.pop()
@@ -66,28 +75,53 @@ def _ends(
             stack.extend(reversed(part.inside))
             continue
         found = pattern(part)
-        if found is None or any(isinstance(s, Fold) for s in ir.topological(found)):
+        ends = _coordinates(found[0], rewriter) if found else None
+        if ends is None or any(isinstance(s, Fold) for s in ir.topological(ends)):
             return None
-        terms.append(found)
-    return terms
+        assert found is not None
+        stack += found[1]
+        terms.append(ends)
+    return sorted(terms, key=lambda ends: _place(ends[1]))
+
+
+def _coordinates(difference: Scalar, rewriter: Rewriter) -> tuple[Scalar, Scalar] | None:
+    """(row, column), both less the centre of the columns, of which this is the difference.
+
+    A product that is fused with the subtraction of pairs has no rounding of its own: it has none
+    here.
+    """
+    ends: list[tuple[Scalar, ...]]
+    if is_named(difference, "sub"):
+        ends = [(end,) for end in difference.inside]
+    elif is_named(difference, "fma"):
+        *product, other = difference.inside
+        ends = [tuple(product), (rewriter.apply("neg", other),)]
+    else:
+        return None
+    wholes = [end[0] if len(end) == 1 else ir.mul(*end) for end in ends]
+    place = int(wholes[0].rate & PAIR == ROW)
+    loop = difference.rate & COMPONENT
+    if (wholes[1 - place].rate, wholes[place].rate) != (ROW | loop, COLUMN | loop):
+        return None
+    (centre,) = rewriter.rewrite([at_centre(wholes[place])])
+    x, y = (
+        rewriter.apply("sub", *end, centre)
+        if len(end) == 1
+        else rewriter.apply("fma", *end, rewriter.apply("neg", centre))
+        for end in (ends[1 - place], ends[place])
+    )
+    return x, y
 
 
 def squared_difference(square: Scalar) -> tuple[Scalar, Scalar] | None:
     """(row, column) if it is the square of their difference, of components or not."""
     if not is_named(square, "mul") or square.inside[0] is not square.inside[1]:
         return None
-    return _ends_of(square.inside[0])
-
-
-def _size_of_difference(size: Scalar) -> tuple[Scalar, Scalar] | None:
-    return _ends_of(size.inside[0]) if is_named(size, "abs") else None
-
-
-def _ends_of(difference: Scalar) -> tuple[Scalar, Scalar] | None:
+    difference = square.inside[0]
     if not is_named(difference, "sub"):
         return None
     x, y = sorted(difference.inside, key=lambda end: end.rate & PAIR)
-    loop = difference.rate & COMPONENT
+    loop = square.rate & COMPONENT
     return (x, y) if (x.rate, y.rate) == (ROW | loop, COLUMN | loop) else None
 
 
@@ -117,6 +151,12 @@ def _side_by_side(columns: Sequence[Scalar], rewriter: Rewriter) -> tuple[Scalar
     each = rewriter.rebuilt(Each(COLUMN, body, len(columns)), [body])
     same = rewriter.rewrite(ir.unrolled(each))
     return (each,) if same == tuple(columns) else tuple(columns)
+
+
+def _place(column: Scalar) -> tuple[int, int]:
+    """Where a coordinate of columns is loaded from, if it is: sums have them in any order."""
+    load = column.inside[0]
+    return (load.slot, load.k) if isinstance(load, Load) else (-1, 0)
 
 
 def _is_side_by_side(column: Scalar) -> bool:

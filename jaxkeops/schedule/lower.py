@@ -40,15 +40,18 @@ def lower(
         rewriter, roots, states = _rewritten(accumulator, Rewriter())
     written_out = not loops or not _needs_loops(roots)
     distance = None
-    if machine.madd and loops:
-        distance = distance_of(ir.with_roots(accumulator, roots), MOST_SAMPLED, rewriter)
-    if loops and distance is None:
-        roots = with_inner_products(roots, rewriter)
-    elif not loops:
-        roots = rewriter.rewrite(ir.written_out(roots))
-    if written_out:
-        roots = rewriter.rewrite([scalar for root in roots for scalar in ir.unrolled(root)])
-    roots, columns = take_out_columns(fuse(roots), with_loads=computing != dtype)
+    if machine.madd and loops and isinstance(accumulator, ir.Extremum | ir.Lowest):
+        fused = fuse(roots)
+        distance = distance_of(ir.with_roots(accumulator, fused), MOST_SAMPLED, rewriter)
+    if distance is None:
+        if loops:
+            roots = with_inner_products(roots, rewriter)
+        else:
+            roots = rewriter.rewrite(ir.written_out(roots))
+        if written_out:
+            roots = rewriter.rewrite([scalar for root in roots for scalar in ir.unrolled(root)])
+        fused = fuse(roots)
+    roots, columns = take_out_columns(fused, with_loads=computing != dtype)
     accumulator = ir.with_roots(accumulator, roots)
     schedule = choose_schedule(accumulator, computing, machine, distance)
     panel = panel_columns(formula.inputs, columns, distance, dtype, computing)

@@ -140,6 +140,35 @@ def test_no_pair_is_passed_over_that_matters(name, reduction, count, dtype, leve
     assert not wrong
 
 
+@every_level
+@pytest.mark.parametrize("D", [3, 9])
+@pytest.mark.parametrize(
+    "formula",
+    ["SqDist(x, y * p)", "SqDist(x * p, y)", "SqDist(x, y * p + q)", "Sum(Abs(x - y * p))"],
+)
+def test_products_far_from_zero_are_rounded_as_pairs_round_them(formula, D, level, rng):
+    """A product that a pair does not round may be off by many steps if it is rounded."""
+    aliases = [f"{name}({D})" for name in ("x = Vi", "y = Vj", "p = Pm", "q = Pm")]
+    (node,), variables = read_formulas([formula], aliases)
+    inputs = [Input(var.axis, var.dim) for var in variables]
+    machine = levels()[level]
+    far, p = 2.0**20, 0.5 + rng.random((1, D))
+    x, y = (rng.standard_normal((rows, D)) for rows in (M, N))
+    x, y, q = {
+        "SqDist(x, y * p)": (x + far * p, y + far, 0 * p),
+        "Sum(Abs(x - y * p))": (x + far * p, y + far, 0 * p),
+        "SqDist(x * p, y)": ((x + far) / p, y + far, 0 * p),
+        "SqDist(x, y * p + q)": (x, y + far, -far * p),
+    }[formula]
+    arrays = [array.astype("float32") for array in (x, y, p, q)][: len(inputs)]
+    for reduction, count in REDUCTIONS:
+        made = make_formula(reduction, node, inputs, count=count)
+        program = lower(made, "float32", "int64", machine)
+        assert (program.distance is not None) == machine.madd
+        found = run(program, machine, arrays, M, N)
+        assert same(found, run(plain(program), machine, arrays, M, N))
+
+
 def plain(program):
     return replace(program, distance=None, schedule=replace(program.schedule, chunk=0))
 
