@@ -78,6 +78,12 @@ def schedules(chosen: ir.Schedule) -> Iterator[ir.Schedule]:
                         cut = ir.Schedule(row_vectors, tile, columns, components, chosen.few_rows)
                         if cut != chosen:
                             yield cut
+    # Those above pass over nothing by integers.
+    for chunk in (512, 2048, 4096) if chosen.chunk else ():
+        for group in (1, 8) if chosen.sample else (chosen.group,):
+            cut = replace(chosen, chunk=chunk, group=group)
+            if cut != chosen:
+                yield cut
 
 
 def fastest_calls(shape: Shape) -> dict[ir.Schedule, float]:
