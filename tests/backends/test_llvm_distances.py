@@ -268,3 +268,20 @@ def test_limits_hold_for_the_worst_roundings(rng):
         found = run(program, machine, [x, y], 16, N)
         assert same(found, run(plain(program), machine, [x, y], 16, N))
         assert (found[-1][:, 0] == 300).all()
+
+
+@every_level
+@pytest.mark.parametrize(("reduction", "count"), [("ArgMin", None), ("ArgKMin", 1)])
+def test_limits_reach_as_far_as_two_roundings_of_every_coordinate(reduction, count, level):
+    """Two columns as near as each other, of which integers say that one is there and one not."""
+    D, machine = 2048, levels()[level]
+    (node,), _ = read_formulas(["SqDist(x, y)"], [f"x = Vi({D})", f"y = Vj({D})"])
+    made = make_formula(reduction, node, [Input("i", D), Input("j", D)], count=count)
+    program = lower(made, "float32", "int64", machine)
+    x, y = np.full((16, D), 0.5, "float32"), np.full((600, D), 20.0, "float32")
+    y[[0, 150, 300, 450]] = (
+        most(D) / 1.501 * np.array([[1.0], [-1.0], [1.0], [-1.0]])
+    )  # a step is 1
+    y[100], y[400] = 1.5, -0.5
+    (found,) = run(program, machine, [x, y], 16, 600)
+    np.testing.assert_array_equal(found, np.full((16, 1), 100))
