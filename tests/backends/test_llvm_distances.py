@@ -86,6 +86,10 @@ def repeated(rng, x, y):
     return x, y
 
 
+def in_order(rng, x, y):
+    return x, y[np.argsort(y[:, 0])]
+
+
 KINDS = {
     "normal": scaled(0),
     "small": scaled(-60),
@@ -100,6 +104,7 @@ KINDS = {
     "far rows": far_rows,
     "far sample": far_sample,
     "repeated": repeated,
+    "in order": in_order,
 }
 
 

@@ -17,6 +17,7 @@ from .walk import MASK_BITS, Reduced, Tile
 
 GROUP = 8  # columns, whose sums of products do not wait for each other
 PAIR_OF_GROUPS = 2 * GROUP
+LEAST_SAMPLED = 4  # groups for an entry of a list
 TOGETHER = 4  # columns, whose sums over components do not wait for each other
 
 
@@ -28,7 +29,9 @@ class Nearest:
     column, and of the columns that pass, some are computed together. What passes goes into a queue
     first: how soon something does is not foreseen, and a jump for each would take longest.
 
-    Lists that are empty have no bound: of the first chunk, the K least of the groups give one.
+    Lists that are empty have no bound: of the first chunk, the K least of the groups give one. If
+    there are more, so does a sample of all columns before: they may lie in an order, in which the
+    first chunk is the farthest.
     """
 
     def __init__(self, frame: Frame, shortlist: Shortlist, fixed: FixedRows) -> None:
@@ -51,7 +54,7 @@ class Nearest:
         self.shortlist.clear()
         with b.when(self._unusable(), [(b.type, b.const(math.inf))], rare=True) as arm:
             arm.next = first_bounds(self.frame, self.shortlist.values, rows, self.shortlist.count)
-        return [(b.type, arm.values[0])]
+        return [(b.type, arm.values[0]), (self.fixed.type, self._limit_of_sample())]
 
     def _unusable(self) -> str:
         return self.frame.b.let(f"xor i1 {self.fixed.usable}, true")
@@ -65,20 +68,41 @@ class Nearest:
                 tiles.next = self.shortlist.tile(rows, part, tiles.values)
             arm.next = tiles.values
         with b.when(self.fixed.usable, [(b.type, arm.values[0])]) as arm:
-            arm.next = [self._filtered(rows[0], tile, arm.values[0])]
-        return arm.values
+            arm.next = [self._filtered(rows[0], tile, arm.values[0], carried[1])]
+        return [arm.values[0], carried[1]]
 
     def _part(self, start: str, size: int, end: str) -> Tile:
         b = self.frame.b
         last = b.op("add", start, str(size), "i64")
         return Tile(start, b.call("i64", "llvm.smin.i64", ("i64", last), ("i64", end)))
 
-    def _filtered(self, row: Known, chunk: Tile, bound: str) -> str:
+    def _limit_of_sample(self) -> str:
+        """A limit from groups spread evenly over the first range, if it has several chunks."""
+        b, fixed, cut = self.frame.b, self.fixed, self.frame.program.schedule
+        start = b.load(self.frame.ranges, "i64", 8)
+        stop = b.load(b.address(self.frame.ranges, "1", "i64"), "i64", 8)
+        extent = b.op("sub", stop, start, "i64")
+        longer = b.compare_int("sgt", extent, str(cut.chunk), "i64")
+        unlimited = b.splat(str(UNLIMITED), "i32")
+        with b.when(b.op("and", fixed.usable, longer, "i1"), [(fixed.type, unlimited)]) as arm:
+            count = max(cut.sample // GROUP, LEAST_SAMPLED * self.shortlist.count)
+            apart = b.op("udiv", extent, str(count), "i64")
+            apart = b.call("i64", "llvm.smax.i64", ("i64", apart), ("i64", str(GROUP)))
+            loaded = fixed.loaded()
+            carry = [(fixed.type, unlimited)] * self.shortlist.count
+            last = b.op("sub", stop, str(GROUP - 1), "i64")
+            with b.loop(start, last, apart, carry=carry, nonempty=True) as group:
+                lowest = self._least(fixed.gauges(loaded, group.index, GROUP))
+                group.next = self._sorted_in(lowest, group.values)
+            arm.next = [fixed.limit_of_least(group.values[-1])]
+        return arm.values[0]
+
+    def _filtered(self, row: Known, chunk: Tile, bound: str, limit_of_sample: str) -> str:
         b, fixed = self.frame.b, self.fixed
         extent = b.op("sub", chunk.end, chunk.start, "i64")
         groups = b.op("udiv", extent, str(GROUP), "i64")
         self._keep(chunk, groups)
-        limit = fixed.limit(bound)
+        limit = fixed.least(fixed.limit(bound), limit_of_sample)
         empty = b.any(b.compare("oeq", bound, b.const(math.inf)))
         with b.when(empty, [(fixed.type, limit)], rare=True) as arm:
             arm.next = [fixed.least(fixed.limit_of_least(self._least_of_groups(groups)), limit)]
@@ -124,8 +148,7 @@ class Nearest:
         Two groups at a time: sorting takes as long as the integers of one do.
         """
         b, fixed = self.frame.b, self.fixed
-        unlimited, beyond = b.splat(str(UNLIMITED), "i32"), b.splat(str(BEYOND // 2), "i32")
-        carry = [(fixed.type, unlimited)] * self.shortlist.count
+        carry = [(fixed.type, b.splat(str(UNLIMITED), "i32"))] * self.shortlist.count
         pairs = b.op("udiv", groups, "2", "i64")
         with b.loop("0", pairs, carry=carry) as group:
             entries = PAIR_OF_GROUPS // self.each
@@ -133,13 +156,20 @@ class Nearest:
             rising = self._least(
                 [b.load(b.address(first, str(k), fixed.type), fixed.type) for k in range(entries)]
             )
-            known = b.compare_int("sgt", rising, beyond, fixed.type)
-            rising = b.select(known, rising, unlimited, fixed.type)
-            for k, held in enumerate(group.values):
-                group.next[k] = fixed.least(rising, held)
-                above = b.compare_int("sgt", rising, held, fixed.type)
-                rising = b.select(above, rising, held, fixed.type)
+            group.next = self._sorted_in(rising, group.values)
         return group.values[-1]
+
+    def _sorted_in(self, lowest: str, held: Sequence[str]) -> list[str]:
+        """The least of groups in order, with that of one more, but if it has a column beyond."""
+        b, fixed = self.frame.b, self.fixed
+        known = b.compare_int("sgt", lowest, b.splat(str(BEYOND // 2), "i32"), fixed.type)
+        rising = b.select(known, lowest, b.splat(str(UNLIMITED), "i32"), fixed.type)
+        found = []
+        for entry in held:
+            found.append(fixed.least(rising, entry))
+            above = b.compare_int("sgt", rising, entry, fixed.type)
+            rising = b.select(above, rising, entry, fixed.type)
+        return found
 
     def _put(self, queue: str, place: str, number: str) -> None:
         b = self.frame.b
