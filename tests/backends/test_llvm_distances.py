@@ -192,14 +192,17 @@ def sized(program):
 @pytest.mark.parametrize("count", [2, 3, 16, 784, 2048])
 def test_no_sum_of_products_overflows(count):
     # |q|^2 / 2 - p.q, and room for limits above it.
+    found = greatest(count)
+    assert 1.5 * count * found**2 < 2**31 - 2**9
+    assert 250 < found < 2**15
+    assert found == 2**15 - 1 or 1.5 * count * (found + 1) ** 2 > 2**31 - 2**11
+    assert 2 * greatest(count, "manhattan") < 2**15
+    assert 2 * greatest(count, "manhattan") * count < 2**31 - 2**9
+
+
+def greatest(count, metric="squared"):
     coordinates = (ir.load(0, 0, "i"),) * count
-    greatest = most(ir.Distance(coordinates, coordinates, "squared"))
-    assert 1.5 * count * greatest**2 < 2**31 - 2**9
-    assert 250 < greatest < 2**15
-    assert greatest == 2**15 - 1 or 1.5 * count * (greatest + 1) ** 2 > 2**31 - 2**11
-    greatest = most(ir.Distance(coordinates, coordinates, "manhattan"))
-    assert 2 * greatest < 2**15
-    assert 2 * greatest * count < 2**31 - 2**9
+    return most(ir.Distance(coordinates, coordinates, metric))
 
 
 @pytest.mark.parametrize(
@@ -258,12 +261,7 @@ def test_limits_hold_for_the_worst_roundings(rng):
     if not machine.madd:
         return
     D = 50
-    step = 2.0 ** math.ceil(
-        math.log2(
-            1.5
-            / most(program_of("long", "Min_ArgMin", None, "float32", list(levels())[-1]).distance)
-        )
-    )
+    step = 2.0 ** math.ceil(math.log2(1.5 / greatest(D)))
     x = np.full((16, D), 0.49 * step, "float32")
     y = rng.choice([-1.0, 1.0], (N, D)).astype("float32")
     y[300] = 0.51 * step
@@ -284,9 +282,8 @@ def test_limits_reach_as_far_as_two_roundings_of_every_coordinate(reduction, cou
     made = make_formula(reduction, node, [Input("i", D), Input("j", D)], count=count)
     program = lower(made, "float32", "int64", machine)
     x, y = np.full((16, D), 0.5, "float32"), np.full((600, D), 20.0, "float32")
-    y[[0, 150, 300, 450]] = (
-        most(D) / 1.501 * np.array([[1.0], [-1.0], [1.0], [-1.0]])
-    )  # a step is 1
+    # With these, a step is 1.
+    y[[0, 150, 300, 450]] = greatest(D) / 1.501 * np.array([[1.0], [-1.0], [1.0], [-1.0]])
     y[100], y[400] = 1.5, -0.5
     (found,) = run(program, machine, [x, y], 16, 600)
     np.testing.assert_array_equal(found, np.full((16, 1), 100))

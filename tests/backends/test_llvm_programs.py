@@ -71,6 +71,18 @@ def test_sums_over_rows_agree_with_the_interpreter(over_rows, dtype, level, rng)
 
 
 @every_level
+@pytest.mark.parametrize("number", range(0, len(CASES), 3))
+def test_lanes_may_be_columns_where_last_columns_are_masked(number, level, rng):
+    machine = levels()[level]
+    reduction, formula = CASES[number]
+    program = program_of(reduction, formula, "float32", machine)
+    cut = replace(program.schedule, columns=2, masked=True)
+    arrays = sample(rng, 3, 41, "float32")
+    results = run(replace(program, schedule=cut), machine, arrays, 3, 41, few=True)
+    agree(program, results, interpret(program, arrays, 3, 41), ties=0.03)
+
+
+@every_level
 @pytest.mark.parametrize("parts", [(), (33, 200)], ids=["whole", "parts"])
 @pytest.mark.parametrize("number", range(len(CASES) + len(LISTS)))
 def test_lanes_may_be_columns(number, parts, level, rng):

@@ -91,7 +91,8 @@ def over_columns(
             held = step(knowns, b.op("add", first, str(q), "i64"), held)
         return held
 
-    over = _over_masked if frame.program.schedule.masked else over_blocks
+    masked = frame.program.schedule.masked and not frame.lanes_are_columns
+    over = _over_masked if masked else over_blocks
     return over(frame, roots, rows, tile, carry, block)
 
 
