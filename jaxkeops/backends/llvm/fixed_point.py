@@ -17,10 +17,12 @@ from .evaluate import Known, component, evaluate, prepare
 from .frame import Frame, leaves_at
 from .spelling import vector
 
-# Numbers in the sample, and powers of two of its columns, at least and at most. How far beyond it
-# others may lie: a column that does costs time.
+# Numbers in the sample, and powers of two of its columns, at least and at most. The reach of this
+# many columns is at least what is taken: one far from all others would make steps of no use.
+# How far beyond that others may lie: a column that does costs time.
 SAMPLED = 2048
 FEWEST, MOST = 2, 7
+OUTLIERS = 4
 ROOM = 1.5
 # The step stays where its square is far from underflow and overflow of float32.
 LEAST_STEP, GREATEST_STEP = 2.0**-40, 2.0**40
@@ -50,19 +52,23 @@ def emit_step(module: Module, program: Program) -> None:
     leaves = leaves_at(COLUMN, distance.columns)
     bits = (SAMPLED // distance.count).bit_length() - 1
     size = 2 ** max(FEWEST, min(MOST, bits))
-    with b.loop("0", str(size), carry=[(b.type, b.const(0.0))], nonempty=True) as sample:
+    zero = (b.type, b.const(0.0))
+    with b.loop("0", str(size), carry=[zero] * OUTLIERS, nonempty=True) as sample:
         scaled = b.op("mul", sample.index, frame.N, "i64")
         column = b.op("udiv", scaled, str(size), "i64")
-        sample.next = over_coordinates(
+        (falling,) = over_coordinates(
             b,
             distance.columns,
             frame.at_one(leaves, column, COLUMN),
-            [(b.type, sample.values[0])],
+            [zero],
             lambda names, _, held: [b.max(b.abs(names[0]), held[0])],
             1,
         )
+        for k, held in enumerate(sample.values):
+            sample.next[k] = b.max(falling, held)
+            falling = b.min(falling, held)
     single = b.at("float32", 1)
-    (reach,) = sample.values
+    reach = sample.values[-1]
     if program.dtype == "float64":
         reach = b.convert("fptrunc", reach, "double", "float")
     least = single.mul(reach, single.const(ROOM / most(distance)))
