@@ -47,9 +47,11 @@ FILTERED = 8  # columns that one test against the worst of the lists serves
 # lists longer than this sort a sample too slowly.
 INSERTION, MOST_SAMPLED = 64.0, 20
 WIDE_TILE = 128  # columns: what is kept of them, and their numbers, fit in the first cache
+# Rows and columns from which on records pay, and columns for each entry of a list.
 RECORD_ROWS, RECORD_COLUMNS, LISTED_COLUMNS = 128, 1024, 64
+# Columns of a chunk, of a chunk that keeps the integers of each of them, and of a group.
 CHUNK, LONG_CHUNK, GROUP = 4096, 512, 8
-GROUPED = 24  # coordinates
+GROUPED = 24  # coordinates: of more, finding the integers of a group again takes too long
 TILES = {
     ir.Extremum: 16,  # columns: as few as a rescan should cost, as many as hide the bookkeeping
 }

@@ -29,6 +29,7 @@ FORMULAS = {
     "absolute": ("Sum(Abs(x - y))", ("x = Vi(3)", "y = Vj(3)")),
     "long absolute": ("Sum(Abs(x - y))", ("x = Vi(41)", "y = Vj(41)")),
     "absolute, one more than a register": ("Sum(Abs(x - y))", ("x = Vi(17)", "y = Vj(17)")),
+    "a long root": ("Sqrt(SqDist(x, y))", ("x = Vi(41)", "y = Vj(41)")),
     "a root": ("Sqrt(SqDist(x, y))", ("x = Vi(2)", "y = Vj(2)")),
     "scaled": ("SqDist(x, y * p)", ("x = Vi(4)", "y = Vj(4)", "p = Pm(4)")),
     "parts of inputs": (

@@ -38,7 +38,8 @@ class Nearest:
         self.frame, self.shortlist, self.fixed = frame, shortlist, fixed
         (self.value,) = shortlist.values
         self.leaves = leaves_at(ir.COLUMN, [self.value])
-        self.together = TOGETHER if isinstance(self.value, ir.Fold) else 1
+        looped = any(isinstance(part, ir.Fold) for part in ir.topological([self.value]))
+        self.together = TOGETHER if looped else 1
         cut = frame.program.schedule
         self.each = cut.group
         assert GROUP % self.each == 0
